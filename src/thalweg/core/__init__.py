@@ -1,0 +1,31 @@
+"""Words we share; imports nothing of ours."""
+
+from thalweg.core.component import Catalogue as Catalogue
+from thalweg.core.component import Component as Component
+from thalweg.core.component import find as find
+from thalweg.core.component import from_plain as from_plain
+from thalweg.core.component import members as members
+from thalweg.core.component import read_fields as read_fields
+from thalweg.core.component import coerce as coerce
+from thalweg.core.component import to_plain as to_plain
+from thalweg.core.errors import DataError as DataError
+from thalweg.core.errors import MissingPackage as MissingPackage
+from thalweg.core.errors import RunError as RunError
+from thalweg.core.errors import StorageError as StorageError
+from thalweg.core.errors import ThalwegError as ThalwegError
+from thalweg.core.errors import UnknownName as UnknownName
+from thalweg.core.errors import UsageError as UsageError
+from thalweg.core.errors import law as law
+from thalweg.core.files import make_folder as make_folder
+from thalweg.core.files import storage_errors as storage_errors
+from thalweg.core.files import write_atomically as write_atomically
+from thalweg.core.knobs import Knob as Knob
+from thalweg.core.knobs import knobs as knobs
+from thalweg.core.optional import optional as optional
+from thalweg.core.outcome import Outcome as Outcome
+from thalweg.core.words import LANGUAGES as LANGUAGES
+from thalweg.core.words import Message as Message
+from thalweg.core.words import language as language
+from thalweg.core.words import message as message
+from thalweg.core.words import say as say
+from thalweg.core.words import set_language as set_language

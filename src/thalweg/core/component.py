@@ -1,0 +1,147 @@
+"""Components: final, frozen, keyword-only values with a name, and the catalogues that list them.
+
+A family has an abstract base here or in its own `base.py`; its `__init__` imports each member by a visible line, and
+`members(Base, vars())` turns those lines into the catalogue. Nothing registers itself.
+"""
+
+import dataclasses
+import types
+import typing
+from abc import ABC
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from thalweg.core.errors import UnknownName, UsageError, law
+from thalweg.core.knobs import check_knobs
+
+
+class Component(ABC):
+    """Be a named, frozen value; a subclass is a final keyword-only dataclass whose numeric fields carry knobs."""
+
+    __slots__ = ()
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+        self.check()
+
+    def check(self) -> None:  # noqa: B027 - a member without further laws leaves it as it is
+        """Raise `UsageError` where fields contradict each other; laws of single numbers stand in their knobs."""
+
+
+C = TypeVar("C", bound=Component)
+Catalogue = Mapping[str, type[C]]
+
+
+def members(base: type[C], namespace: Mapping[str, object]) -> dict[str, type[C]]:
+    """Collect the final members of a family from the names that its `__init__` imported."""
+    found: dict[str, type[C]] = {}
+    for value in namespace.values():
+        if isinstance(value, type) and issubclass(value, base) and value is not base:
+            if found.setdefault(value.name, value) is not value:
+                raise TypeError(f"two members of {base.__name__} are called {value.name!r}")
+    return found
+
+
+def find(catalogue: Catalogue[C], name: str, what: str) -> type[C]:
+    """Return the member called `name`, or raise `UnknownName` with the nearest one."""
+    try:
+        return catalogue[name]
+    except KeyError:
+        raise UnknownName(what, name, catalogue) from None
+
+
+def to_plain(component: Component) -> dict[str, Any]:
+    """Write a component as a plain dict: its name under `kind`, then every field that is not None."""
+    plain: dict[str, Any] = {"kind": component.name}
+    for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every final member is a dataclass
+        value = getattr(component, field.name)
+        if value is not None:
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def from_plain(catalogue: Catalogue[C], plain: Mapping[str, Any], what: str) -> C:
+    """Build the component that a plain dict describes.
+
+    Raises `UnknownName` for a name or key that does not exist, `UsageError` for a value of the wrong type.
+    """
+    if "kind" not in plain:
+        raise UsageError(f"[{what}] names no kind; add kind = one of {', '.join(sorted(catalogue))}.")
+    member = find(catalogue, str(plain["kind"]), what)
+    return member(**read_fields(member, {k: v for k, v in plain.items() if k != "kind"}, what))
+
+
+def read_fields(owner: type, plain: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Turn plain values into the types of the owner's fields; refuse keys that it does not have."""
+    hints = typing.get_type_hints(owner)
+    names = [field.name for field in dataclasses.fields(owner)]
+    for key in plain:
+        if key not in names:
+            raise UnknownName(f"key in [{what}]", key, names)
+    return {key: coerce(hints[key], value, f"{what}.{key}") for key, value in plain.items()}
+
+
+def coerce(hint: Any, value: Any, where: str) -> Any:
+    """Turn a value read from TOML or the command line into the type that a field declares, or raise `UsageError`."""
+    origin = typing.get_origin(hint)
+    if origin is Annotated:
+        return coerce(typing.get_args(hint)[0], value, where)
+    if origin in (typing.Union, types.UnionType):
+        return _coerce_union(hint, value, where)
+    if origin is tuple:
+        return _coerce_tuple(hint, value, where)
+    if origin is typing.Literal:
+        if value in typing.get_args(hint):
+            return value
+        raise UnknownName(f"value of {where}", value, map(str, typing.get_args(hint)))
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    if isinstance(value, str) and hint in (int, float, bool):
+        return _read_number(hint, value, where)
+    raise law(where, f"must be a {getattr(hint, '__name__', hint)}", value)
+
+
+def _coerce_union(hint: Any, value: Any, where: str) -> Any:
+    choices = typing.get_args(hint)
+    if value is None or (value == "none" and type(None) in choices and str not in choices):
+        return None
+    problem: UsageError | None = None
+    for choice in choices:
+        if choice is not type(None):
+            try:
+                return coerce(choice, value, where)
+            except UsageError as error:
+                problem = problem or error
+    raise problem or law(where, "must be set", value)
+
+
+def _coerce_tuple(hint: Any, value: Any, where: str) -> Any:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, int | float):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise law(where, "must be a list", value)
+    inner = typing.get_args(hint)
+    if inner[-1] is Ellipsis:
+        return tuple(coerce(inner[0], item, where) for item in value)
+    if len(inner) != len(value):
+        raise law(where, f"must have {len(inner)} entries", value)
+    return tuple(coerce(kind, item, where) for kind, item in zip(inner, value, strict=True))
+
+
+def _read_number(hint: type, value: str, where: str) -> Any:
+    if hint is bool:
+        words = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+        if value.lower() in words:
+            return words[value.lower()]
+        raise law(where, "must be true or false", value)
+    try:
+        return hint(value)
+    except ValueError:
+        raise law(where, "must be a whole number" if hint is int else "must be a number", value) from None

@@ -1,0 +1,65 @@
+"""Counter-based randomness: every draw is a function of (seed, stream, step, index), and no generator is ever stored.
+
+Any step of any run can thus be played again alone, and a run that was killed goes on with the same draws. The mixing is
+the finaliser of SplitMix64 (Steele, Lea and Flood 2014), on Python integers for keys and on int64 tensors for arrays.
+"""
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_MASK = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+_MIX1, _MIX2, _STEP = (_signed(value) for value in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, _GOLDEN))
+
+
+def mix(value: int) -> int:
+    """Scramble 64 bits so that neighbouring inputs give unrelated outputs."""
+    value = (value + _GOLDEN) & _MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    return value ^ (value >> 31)
+
+
+def key(seed: int, stream: str, *counters: int) -> int:
+    """Derive a 63-bit key from a seed, the name of a stream and any counters."""
+    state = mix(seed & _MASK) ^ int.from_bytes(hashlib.blake2b(stream.encode(), digest_size=8).digest())
+    for counter in counters:
+        state = mix(mix(state) ^ (counter & _MASK))
+    return mix(state) >> 1
+
+
+def generator(seed: int, stream: str, *counters: int) -> torch.Generator:
+    """Return a fresh CPU generator for one purpose; it is used up at once and never stored."""
+    return torch.Generator().manual_seed(key(seed, stream, *counters))
+
+
+def numpy_generator(seed: int, stream: str, *counters: int) -> np.random.Generator:
+    """Return a fresh numpy generator for one purpose."""
+    return np.random.default_rng(key(seed, stream, *counters))
+
+
+def _shift_right(value: Tensor, bits: int) -> Tensor:
+    """Shift int64 right as if it were unsigned."""
+    return (value >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def uniform(key: Tensor, count: int) -> Tensor:
+    """Draw `count` float32 numbers in [0, 1) from an int64 key of shape (); draw i depends on key and i alone.
+
+    Works under vmap (one key a member) and compile; same bits on every device.
+    """
+    index = torch.arange(1, count + 1, dtype=torch.int64, device=key.device)
+    value = key + index * _STEP
+    value = (value ^ _shift_right(value, 30)) * _MIX1
+    value = (value ^ _shift_right(value, 27)) * _MIX2
+    value = value ^ _shift_right(value, 31)
+    return _shift_right(value, 40).to(torch.float32) * (1.0 / (1 << 24))

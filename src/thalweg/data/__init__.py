@@ -1,0 +1,35 @@
+"""Data before training: sources, splits, scalers, batches, and what prediction needs of them."""
+
+from thalweg.data.base import Dataset as Dataset
+from thalweg.data.base import Source as Source
+from thalweg.data.batches import batch_indices as batch_indices
+from thalweg.data.batches import epoch_order as epoch_order
+from thalweg.data.opening import open_source as open_source
+from thalweg.data.part import Part as Part
+from thalweg.data.preparation import Preparation as Preparation
+from thalweg.data.prepare import Prepared as Prepared
+from thalweg.data.prepare import prepare as prepare
+from thalweg.data.scalers import SCALERS as SCALERS
+from thalweg.data.scalers import Centre as Centre
+from thalweg.data.scalers import MinMax as MinMax
+from thalweg.data.scalers import NoScale as NoScale
+from thalweg.data.scalers import Scaler as Scaler
+from thalweg.data.scalers import Standardise as Standardise
+from thalweg.data.scalers import WhitenPCA as WhitenPCA
+from thalweg.data.scalers import WhitenZCA as WhitenZCA
+from thalweg.data.sources import SOURCES as SOURCES
+from thalweg.data.sources import Arrays as Arrays
+from thalweg.data.sources import BreastCancer as BreastCancer
+from thalweg.data.sources import Circle as Circle
+from thalweg.data.sources import Diabetes as Diabetes
+from thalweg.data.sources import Digits as Digits
+from thalweg.data.sources import Gauss as Gauss
+from thalweg.data.sources import Iris as Iris
+from thalweg.data.sources import Moons as Moons
+from thalweg.data.sources import MultiGauss as MultiGauss
+from thalweg.data.sources import Plane as Plane
+from thalweg.data.sources import Spiral as Spiral
+from thalweg.data.sources import Text as Text
+from thalweg.data.sources import Wine as Wine
+from thalweg.data.sources import Xor as Xor
+from thalweg.data.split import Split as Split

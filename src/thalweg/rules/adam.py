@@ -1,0 +1,65 @@
+"""Adam, with and without bias correction; AdamW, whose decay stands apart from the gradient."""
+
+import dataclasses
+from typing import Annotated, ClassVar, final
+
+from thalweg.core import Knob
+from thalweg.rules.base import Epsilon, LearningRate, Rule, Transformation, WeightDecay
+from thalweg.rules.decay import AddDecay
+from thalweg.rules.moments import MeanOverRootSquare
+
+Beta1 = Annotated[float, Knob("share of the average gradient kept at each step", "[0, 1)", low=0.5, high=0.99)]
+Beta2 = Annotated[float, Knob("share of the average square kept at each step", "[0, 1)", low=0.9, high=0.9999)]
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Adam(Rule):
+    """Divide the average gradient by the root of its average square.
+
+    m = beta1 * m + (1 - beta1) * g;  s = beta2 * s + (1 - beta2) * g²
+    params = params - lr * (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + eps)
+
+    `bias_correction=False` leaves both denominators out, as the slides write it. `weight_decay` is coupled: it goes
+    into g. Source: Kingma and Ba 2015, algorithm 1.
+
+    >>> Adam(lr=0.001).hyper()["beta2"]
+    0.999
+    """
+
+    name: ClassVar[str] = "adam"
+    lr: LearningRate = 1e-3
+    beta1: Beta1 = 0.9
+    beta2: Beta2 = 0.999
+    eps: Epsilon = 1e-8
+    bias_correction: bool = True
+    weight_decay: WeightDecay = 0.0
+
+    def chain(self) -> tuple[Transformation, ...]:
+        decay = (AddDecay(),) if self.weight_decay else ()
+        return (*decay, MeanOverRootSquare(corrected=self.bias_correction))
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class AdamW(Rule):
+    """Adam with the decay apart from the gradient.
+
+    params = params - lr * (adam's step + weight_decay * params)
+
+    Source: Loshchilov and Hutter 2019, algorithm 2, with the decay multiplied by lr as torch does.
+
+    >>> AdamW(lr=0.001).hyper()["weight_decay"]
+    0.01
+    """
+
+    name: ClassVar[str] = "adamw"
+    lr: LearningRate = 1e-3
+    beta1: Beta1 = 0.9
+    beta2: Beta2 = 0.999
+    eps: Epsilon = 1e-8
+    weight_decay: WeightDecay = 0.01
+
+    def chain(self) -> tuple[Transformation, ...]:
+        decay = (AddDecay(),) if self.weight_decay else ()
+        return (MeanOverRootSquare(), *decay)

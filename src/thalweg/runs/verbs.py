@@ -1,0 +1,75 @@
+"""The verbs of the Python face."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from thalweg.data import Scaler, Split, open_source
+from thalweg.model import Built, Loss, Model
+from thalweg.rules import Rule
+from thalweg.runs.run import Run
+from thalweg.schedules import Schedule
+from thalweg.train import EarlyStopping, Recipe, Session, read_recipe, resume, start
+
+RUNS = Path("runs")
+
+
+def train(  # noqa: PLR0913 - the fields of a recipe by name, so that a typo is an error and an editor can complete them
+    data: Any,
+    model: Model | nn.Module | None = None,
+    *,
+    target: str | None = None,
+    split: Split | None = None,
+    scaler: Scaler | None = None,
+    loss: Loss | None = None,
+    rule: Rule | None = None,
+    schedule: Schedule | None = None,
+    stop: EarlyStopping | bool = True,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    windows: int = 1,
+    evaluate_every: int | None = None,
+    max_seconds: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: Any = "auto",
+    threads: int | None = None,
+    compile: bool = False,
+    out: Path | str = RUNS,
+) -> Run:
+    """Train a network on data and return the run.
+
+    `data` is a name ("digits"), a path, arrays (X, y), a data frame or a `Source`; or the path of a recipe.toml, which
+    then decides everything else. What is left out is decided from the data and said in `run.said`.
+
+    Raises `DataError` for data that cannot be learnt from, `UsageError` for parts that do not fit each other.
+    """
+    if isinstance(data, str | Path) and str(data).endswith(".toml"):
+        recipe = read_recipe(Path(data))
+    else:
+        given = {
+            "scaler": scaler, "model": Built(module=model) if isinstance(model, nn.Module) else model, "loss": loss,
+            "rule": rule, "split": split, "schedule": schedule, "epochs": epochs, "batch_size": batch_size,
+            "windows": windows, "evaluate_every": evaluate_every, "max_seconds": max_seconds, "seed": seed,
+            "device": device, "precision": precision, "threads": threads, "compile": compile,
+        }  # fmt: skip
+        fields = {name: value for name, value in given.items() if value is not None}
+        if stop is not True:
+            fields["stop"] = stop or None
+        recipe = Recipe(data=open_source(data, target=target), **fields)
+    session = start(recipe, out=Path(out))
+    return finish(session)
+
+
+def go_on(path: Path | str, *, model: nn.Module | None = None) -> Run:
+    """Go on with a run that was stopped or killed, as if it had never been."""
+    return finish(resume(Path(path), model=None if model is None else Built(module=model)))
+
+
+def finish(session: Session) -> Run:
+    """Train a session to its end and return its run."""
+    for _ in session:
+        pass
+    built = session.job.recipe.model
+    return Run(session.folder.path, model=built if isinstance(built, Built) else None)

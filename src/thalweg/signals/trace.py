@@ -1,0 +1,189 @@
+"""What a run wrote down: columns by step and member, in `trace.sqlite` with a journal beside it.
+
+Writing never blocks a reader (WAL); a kill loses at most the step under way. Reading a trace needs nothing of the run that
+wrote it, and may go on while it is written.
+
+Tables: steps (every step), evaluations (a metric of a split), layers (sampled signals of a layer), events (what happened,
+said in words that can be read in both languages).
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.core import Message, RunError, StorageError, storage_errors
+from thalweg.signals.journal import Journal
+
+SCHEMA = 1
+STEP_COLUMNS = ("step", "member", "epoch", "loss", "lr", "grad_norm", "seconds")
+EVALUATION_COLUMNS = ("step", "member", "epoch", "split", "metric", "value")
+LAYER_COLUMNS = ("step", "member", "layer", "signal", "value")
+_MOMENT = 1.0  # seconds after which the journal's rows move to the database, where readers see them
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS steps (step INTEGER, member INTEGER, epoch REAL, loss REAL, lr REAL, grad_norm REAL,
+    seconds REAL, PRIMARY KEY (step, member)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS evaluations (step INTEGER, member INTEGER, epoch REAL, split TEXT, metric TEXT, value REAL,
+    PRIMARY KEY (step, member, split, metric)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS layers (step INTEGER, member INTEGER, layer TEXT, signal TEXT, value REAL,
+    PRIMARY KEY (step, member, layer, signal)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, step INTEGER, kind TEXT, message TEXT, data TEXT);
+"""
+
+
+class Trace:
+    """Read what a run wrote down; opening a path that holds no trace raises `RunError`."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise RunError(f"{self.path} does not exist; a run folder holds a trace.sqlite.")
+        self._database = sqlite3.connect(f"file:{self.path.resolve()}?mode=rw", uri=True, timeout=30)
+        with self._clear_words():
+            row = self._database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        if row is None or int(row[0]) != SCHEMA:
+            found = "none" if row is None else row[0]
+            raise RunError(f"{self.path} has schema {found}, this version of thalweg reads schema {SCHEMA}.")
+
+    def steps(self, member: int = 0) -> dict[str, NDArray[np.float64]]:
+        """Return the per-step columns of one member, each of shape (steps,)."""
+        rows = self._rows(f"SELECT {', '.join(STEP_COLUMNS)} FROM steps WHERE member = ? ORDER BY step", member)
+        table = np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=np.float64)
+        table = table.reshape(-1, len(STEP_COLUMNS))
+        return {name: table[:, k] for k, name in enumerate(STEP_COLUMNS)}
+
+    def evaluations(self, member: int = 0) -> list[dict[str, Any]]:
+        """Return the evaluations of one member in the order in which they were made, one dict a metric."""
+        query = f"SELECT {', '.join(EVALUATION_COLUMNS)} FROM evaluations WHERE member = ? ORDER BY step, split, metric"
+        rows = self._rows(query, member)
+        named = [dict(zip(EVALUATION_COLUMNS, row, strict=True)) for row in rows]
+        return [{**row, "value": float("nan") if row["value"] is None else row["value"]} for row in named]
+
+    def series(self, split: str, metric: str, member: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (steps, values) of one metric on one split."""
+        found = [(r["step"], r["value"]) for r in self.evaluations(member) if (r["split"], r["metric"]) == (split, metric)]
+        table = np.array(found, dtype=np.float64).reshape(-1, 2)
+        return table[:, 0], table[:, 1]
+
+    def layers(self, member: int = 0) -> list[dict[str, Any]]:
+        """Return the sampled signals of layers, one dict a value, in the order of the network's layers."""
+        query = f"SELECT {', '.join(LAYER_COLUMNS)} FROM layers WHERE member = ? ORDER BY step"
+        rows = [dict(zip(LAYER_COLUMNS, row, strict=True)) for row in self._rows(query, member)]
+        rank = {name: k for k, name in enumerate(self.meta().get("layers", []))}
+        return sorted(rows, key=lambda row: (row["step"], rank.get(row["layer"], len(rank))))
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what happened, in order: dicts of step, kind, message (a `Message`) and data."""
+        rows = self._rows("SELECT step, kind, message, data FROM events ORDER BY id")
+        return [
+            {"step": step, "kind": kind, "message": Message(**json.loads(words)), "data": json.loads(data)}
+            for step, kind, words, data in rows
+        ]
+
+    def meta(self) -> dict[str, Any]:
+        """Return the facts kept beside the columns: layers in order, outcome, seconds, and so on."""
+        return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._clear_words():
+            return self._database.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _clear_words(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise RunError(f"{self.path} is damaged or no trace of thalweg ({error}).") from None
+
+
+class TraceWriter:
+    """Write a trace. Opening an existing one first takes in what a killed process left in its journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "trace.sqlite"
+        with self._clear_words(), storage_errors(self.path):
+            self._database = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.executescript(_TABLES)
+        self._journal = Journal(folder / "trace.journal", len(STEP_COLUMNS))
+        self._flushed_at = 0.0
+        self.set_meta(schema=SCHEMA)
+        self.flush()
+
+    def step(self, row: tuple[float, ...]) -> None:
+        """Write the columns of one step, in the order of `STEP_COLUMNS`."""
+        if self._journal.append(row) or abs(row[-1] - self._flushed_at) > _MOMENT:
+            self.flush()
+            self._flushed_at = row[-1]
+
+    def evaluation(self, *, step: int, epoch: float, split: str, values: Mapping[str, float], member: int = 0) -> None:
+        """Write metrics of one split."""
+        rows = [(step, member, epoch, split, metric, value) for metric, value in values.items()]
+        self._many("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def layers(self, step: int, signals: Mapping[str, Mapping[str, float]], *, member: int = 0) -> None:
+        """Write sampled signals: layer to name to value."""
+        rows = [(step, member, layer, name, value) for layer, named in signals.items() for name, value in named.items()]
+        self._many("INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?)", rows)
+
+    def event(self, step: int, kind: str, message: Message, data: Any = None) -> None:
+        """Write that something happened."""
+        words = json.dumps({"key": message.key, "values": message.values}, ensure_ascii=False)
+        row = (step, kind, words, json.dumps(data, ensure_ascii=False))
+        self._many("INSERT INTO events (step, kind, message, data) VALUES (?, ?, ?, ?)", [row])
+
+    def set_meta(self, **facts: Any) -> None:
+        """Keep facts beside the columns."""
+        rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in facts.items()]
+        self._many("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    def rewind(self, step: int) -> None:
+        """Forget everything from `step` on: a resumed run writes it again, the same."""
+        self.flush()
+        for table in ("steps", "evaluations", "layers", "events"):
+            self._many(f"DELETE FROM {table} WHERE step >= ?", [(step,)])
+
+    def flush(self) -> None:
+        """Move the journal's rows into the database, where readers see them."""
+        if self._journal.count:
+            rows = self._journal.rows().tolist()
+            marks = ", ".join("?" * len(STEP_COLUMNS))
+            self._many(f"INSERT OR REPLACE INTO steps VALUES ({marks})", rows)
+            self._journal.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self._journal.close()
+        self._database.close()
+
+    def _many(self, statement: str, rows: list[Any]) -> None:
+        with self._clear_words(), storage_errors(self.path):
+            self._database.execute("BEGIN")
+            try:
+                self._database.executemany(statement, rows)
+                self._database.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._database.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _clear_words(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            cure = "the disk is full; free some space, what was recorded so far is kept" if "full" in str(error) else error
+            raise StorageError(f"{self.path} could not be written: {cure}.") from error
+        except sqlite3.DatabaseError as error:
+            raise RunError(f"{self.path} is damaged or no trace of thalweg ({error}).") from None

@@ -1,0 +1,123 @@
+"""The loop: a generator of snapshots. To stop is `break`; to log is the caller's line; nothing is called back."""
+
+import dataclasses
+import math
+import random
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from thalweg.core import Outcome
+from thalweg.core.random import key
+from thalweg.model import metrics_for
+from thalweg.train.evaluate import evaluate
+from thalweg.train.job import Epoch, Job
+from thalweg.train.step import Batch, Direct
+
+TRAIN_SAMPLE = 1024  # training examples that an evaluation looks at, beside all of the validation data
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """What is known of one step: taken with rate `lr` on weights of loss `loss`."""
+
+    step: int
+    epoch: float
+    loss: float
+    lr: float
+    grad_norm: float
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Tell what has just happened: the steps taken, an evaluation if one was due, how things stand."""
+
+    rows: tuple[Row, ...]
+    outcome: Outcome
+    batch: Batch
+    evaluation: dict[str, dict[str, float]] | None = None
+    improved: bool = False
+
+
+def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
+    """Train until the plan is done, the validation metric has stopped improving, the budget is spent or the loss is lost.
+
+    Goes on from `job.state`, `seconds` into the run. Between two snapshots the state is whole: to save it there and
+    load it later gives the same run.
+    """
+    state, start = job.state, time.perf_counter() - seconds
+    batches: Epoch | None = None
+    outcome = Outcome.RUNNING if state.step < job.num_steps else Outcome.FINISHED
+    while outcome is Outcome.RUNNING:
+        epoch, within = divmod(state.step, job.steps_per_epoch)
+        if batches is None or within == 0:
+            batches = Epoch(job.data.train, batch_size=job.recipe.batch_size or 1, seed=job.recipe.seed, epoch=epoch)
+            rates = job.rates(epoch * job.steps_per_epoch, job.steps_per_epoch)
+        count = min(job.stepper.length, job.steps_per_epoch - within)
+        first = state.step
+        if isinstance(job.stepper, Direct):
+            _fix_generators(job.recipe.seed, first)
+        chosen = [batches[k] for k in range(within, within + count)]
+        taken = job.stepper.take(chosen, rates[within : within + count])
+        now = time.perf_counter() - start
+        rows = tuple(
+            Row(first + k, (first + k) / job.steps_per_epoch, loss, rates[within + k], norm, now)
+            for k, (loss, norm) in enumerate(taken)
+        )
+        evaluation = None
+        improved = False
+        if not math.isfinite(rows[-1].loss):
+            outcome = Outcome.DIVERGED
+        elif _due(job):
+            evaluation = look(job)
+            improved, outcome = _judge(job, evaluation)
+        if outcome is Outcome.RUNNING and job.recipe.max_seconds and now >= job.recipe.max_seconds:
+            outcome = Outcome.BUDGET
+        yield Snapshot(rows, outcome, chosen[-1], evaluation, improved)
+
+
+def look(job: Job) -> dict[str, dict[str, float]]:
+    """Evaluate the present weights on the validation data and on a fixed part of the training data."""
+    parts = {"train": (job.data.train, TRAIN_SAMPLE), "validation": (job.data.validation, None)}
+    module = job.state.module
+    return {
+        name: evaluate(module, job.loss, part, job.task, limit=limit) for name, (part, limit) in parts.items() if len(part)
+    }
+
+
+def _due(job: Job) -> bool:
+    epoch, within = divmod(job.state.step, job.steps_per_epoch)
+    return within == 0 and (epoch % (job.recipe.evaluate_every or 1) == 0 or epoch == job.recipe.epochs)
+
+
+def _judge(job: Job, evaluation: dict[str, dict[str, float]]) -> tuple[bool, Outcome]:
+    """Keep the weights if they are the best so far; return whether they are, and how the run stands."""
+    state, stop = job.state, job.recipe.stop
+    done = Outcome.FINISHED if state.step >= job.num_steps else Outcome.RUNNING
+    if stop is None or "validation" not in evaluation:
+        return False, done
+    state.best.better = better(job, stop.metric)
+    improved = state.best.sees(evaluation["validation"][stop.metric], state.step, stop.min_delta)
+    if improved:
+        state.keep_best()
+    planned = (job.recipe.epochs or 1) / (job.recipe.evaluate_every or 1)
+    patience = stop.patience or max(10, math.ceil(planned / 5))
+    if done is Outcome.RUNNING and state.best.waited >= patience:
+        done = Outcome.STOPPED_EARLY
+    return improved, done
+
+
+def better(job: Job, metric: str) -> str:
+    """Return "lower" or "higher": which way of a metric is the good one."""
+    return "lower" if metric == "loss" else metrics_for(job.task)[metric].better
+
+
+def _fix_generators(seed: int, step: int) -> None:
+    """Make what a user's module draws a function of seed and step, so that no generator needs to be stored."""
+    number = key(seed, "module", step)
+    torch.manual_seed(number)
+    random.seed(number)
+    np.random.seed(number & 0xFFFFFFFF)

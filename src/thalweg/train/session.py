@@ -1,0 +1,148 @@
+"""A run under way: iterate over it to train; every snapshot is recorded before you see it.
+
+    session = start(recipe, out=Path("runs"))
+    for snapshot in session:            # leave with `break`, or call session.stop(): the run is saved and can go on
+        ...
+"""
+
+import dataclasses
+import platform
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import thalweg
+from thalweg.core import Message, Outcome, RunError, make_folder, message, write_atomically
+from thalweg.data import ArrayFile, Arrays
+from thalweg.model import Model
+from thalweg.train.evaluate import evaluate
+from thalweg.train.folder import Folder, new_folder
+from thalweg.train.job import Job, make_job
+from thalweg.train.loop import Snapshot, advance
+from thalweg.train.recipe import Recipe
+from thalweg.train.recipe_file import write_recipe
+from thalweg.train.recording import Recorder, describe_end
+from thalweg.train.threads import calibrate
+
+
+class Session:
+    """Train by being iterated over. Threads and generators of the process are as before when it is done."""
+
+    def __init__(self, job: Job, folder: Folder, *, resume: bool) -> None:
+        self.job, self.folder = job, folder
+        self._lock = folder.lock()
+        self._recorder = Recorder(job, folder)
+        self._seconds = self._recorder.resume() if resume else 0.0
+        self._asked_to_stop = False
+        self.outcome = Outcome.RUNNING
+        self.told: list[Message] = []
+
+    def stop(self) -> None:
+        """Ask for an end after the step under way; the run is saved and can go on. Safe in a signal handler."""
+        self._asked_to_stop = True
+
+    def __iter__(self) -> Iterator[Snapshot]:
+        before = _process_state(self.job)
+        if self.job.recipe.threads and self.job.device.type == "cpu":
+            torch.set_num_threads(self.job.recipe.threads)
+        try:
+            for snapshot in advance(self.job, seconds=self._seconds):
+                self._recorder.see(snapshot)
+                self.outcome = snapshot.outcome
+                yield snapshot
+                if self._asked_to_stop and self.outcome is Outcome.RUNNING:
+                    break
+        finally:
+            self._end()
+            _put_process_state(before)
+
+    def _end(self) -> None:
+        """Save; where training is over, give the best weights back and see what the test data say."""
+        job, recorder = self.job, self._recorder
+        if self.outcome is Outcome.RUNNING:
+            self.outcome = Outcome.FINISHED if job.state.step >= job.num_steps else Outcome.INTERRUPTED
+        recorder.save()
+        restored = False
+        if self.outcome is not Outcome.INTERRUPTED:
+            restored = job.state.restore_best()
+            for split, part in (("final-validation", job.data.validation), ("test", job.data.test)):
+                if len(part):
+                    recorder.test(evaluate(job.state.module, job.loss, part, job.task), split=split)
+        else:
+            self.told.append(message("train.interrupted", step=job.state.step, run=str(self.folder.path)))
+        for kind, sentence in describe_end(job, self.outcome, restored):
+            recorder.trace.event(job.state.step, kind, sentence)
+            self.told.append(sentence)
+        recorder.finish(self.outcome)
+        self._lock.close()
+
+
+def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
+    """Begin a new run in the next free folder under `out`, or in `folder`, which must be new or empty."""
+    job = make_job(recipe)
+    place = _claim(folder) if folder else new_folder(out, recipe.data.name)
+    threads, seconds = calibrate(job) if recipe.threads is None else (recipe.threads, {})
+    job.recipe = dataclasses.replace(job.recipe, threads=threads)
+    if job.device.type == "cpu":
+        job.said = (*job.said, _say_threads(threads, seconds))
+    job.data.preparation.save(place.preparation_file)
+    made_with = {"thalweg": thalweg.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    recipe_on_disk = job.recipe
+    if isinstance(recipe.data, Arrays):
+        recipe.data.save(place.data_file)
+        recipe_on_disk = dataclasses.replace(job.recipe, data=ArrayFile(path=place.data_file.name))
+    write_atomically(place.recipe_file, write_recipe(recipe_on_disk, made_with))
+    session = Session(job, place, resume=False)
+    for sentence in job.said:
+        session._recorder.trace.event(0, "said", sentence)
+    return session
+
+
+def resume(path: Path, *, model: Model | None = None) -> Session:
+    """Go on with a run where it was when it was stopped or killed: the result is that of a run never stopped.
+
+    `model` is needed where the network came from Python. Raises `RunError` if nothing is left to do, if the folder is
+    no run, or if another process is training it.
+    """
+    folder = Folder(path)
+    recipe = folder.recipe()
+    if model is not None:
+        recipe = dataclasses.replace(recipe, model=model)
+    if folder.trace_file.exists() and (outcome := folder.trace().meta().get("outcome")):
+        if outcome not in (Outcome.INTERRUPTED, Outcome.BUDGET):
+            raise RunError(message("train.finished_before", run=str(path)).text())
+    job = make_job(recipe)
+    begun = folder.last_checkpoint.exists()
+    session = Session(job, folder, resume=begun)
+    session.told.append(message("train.resumed", step=job.state.step))
+    return session
+
+
+def _claim(path: Path) -> Folder:
+    make_folder(path)
+    if any(path.iterdir()):
+        raise RunError(f"{path} is not empty; choose a new folder, or go on with it: thalweg train --resume {path}.")
+    return Folder(path)
+
+
+def _say_threads(threads: int, seconds: dict[int, float]) -> Message:
+    if not seconds:
+        return message("train.threads_kept", threads=threads)
+    times = ", ".join(f"{count}: {value * 1e3:.3g} ms" for count, value in sorted(seconds.items()))
+    return message("train.threads", threads=threads, times=times)
+
+
+def _process_state(job: Job) -> tuple[int, torch.Tensor, object, object]:
+    del job
+    return torch.get_num_threads(), torch.get_rng_state(), random.getstate(), np.random.get_state()
+
+
+def _put_process_state(before: tuple[int, torch.Tensor, object, object]) -> None:
+    threads, torch_state, python_state, numpy_state = before
+    torch.set_num_threads(threads)
+    torch.set_rng_state(torch_state)
+    random.setstate(python_state)  # type: ignore[arg-type]
+    np.random.set_state(numpy_state)  # type: ignore[arg-type]

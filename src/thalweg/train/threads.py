@@ -1,0 +1,63 @@
+"""How many processor threads a network wants: small ones are many times slower on two than on one. Measured, not guessed."""
+
+import statistics
+import time
+
+import torch
+
+from thalweg.train.job import Epoch, Job
+from thalweg.train.loop import _fix_generators
+
+BUDGET = 0.12  # seconds of steps for each number of threads
+SLOW_STEP = 0.05  # seconds; from here on a step has enough work for all threads
+
+
+def calibrate(job: Job) -> tuple[int, dict[int, float]]:
+    """Return the number of threads on which a step is fastest, and the median seconds of a step on each that was tried.
+
+    The steps are taken for real and taken back: the state is as before afterwards, bit for bit. More threads must win
+    by a tenth, since they also disturb whatever else runs on the machine. The number of threads stays set.
+    """
+    most = torch.get_num_threads()
+    if most == 1 or job.device.type != "cpu":
+        return most, {}
+    kept = _keep(job)
+    batches = Epoch(job.data.train, batch_size=job.recipe.batch_size or 1, seed=job.recipe.seed, epoch=0)
+    seconds: dict[int, float] = {}
+    for threads in (most, 1):
+        torch.set_num_threads(threads)
+        seconds[threads] = _time_a_step(job, batches)
+        if seconds[most] > SLOW_STEP:
+            break
+    _put_back(job, kept)
+    chosen = 1 if seconds.get(1, float("inf")) < seconds[most] * 1.1 else most
+    torch.set_num_threads(chosen)
+    return chosen, seconds
+
+
+def _time_a_step(job: Job, batches: Epoch) -> float:
+    count = min(job.stepper.length, len(batches))
+    chosen, rates = [batches[k] for k in range(count)], job.rates(0, count)
+    times: list[float] = []
+    _fix_generators(job.recipe.seed, 0)
+    job.stepper.take(chosen, rates)  # recording and first touches are not what a step costs
+    while len(times) < 3 or sum(times) < BUDGET:
+        start = time.perf_counter()
+        job.stepper.take(chosen, rates)
+        times.append(time.perf_counter() - start)
+        if times[0] > SLOW_STEP * count:
+            break
+    return statistics.median(times) / count
+
+
+def _keep(job: Job) -> tuple[object, ...]:
+    state = job.state
+    weights = {name: tensor.clone() for name, tensor in state.weights().items()}
+    memory = {slot: {name: t.clone() for name, t in content.items()} for slot, content in state.memory.items()}
+    return weights, memory, state.step
+
+
+def _put_back(job: Job, kept: tuple[object, ...]) -> None:
+    state = job.state
+    weights, state.memory, state.step = kept  # type: ignore[assignment]
+    state.put_weights(weights)  # type: ignore[arg-type]
