@@ -83,7 +83,7 @@ class Run:
         dataset = recipe.data.load()
         x, y = preparation.encode(dataset)[:256], preparation.encode_targets(dataset)[:256]
         loss = recipe.loss or loss_for(preparation.task, preparation.num_outputs)
-        return layer_table(self.model, x, y, loss)
+        return layer_table(self.model, x, targets=y, loss_fn=loss.total)
 
     def plot(self) -> Figure:
         """Draw the curves of the run."""

@@ -9,10 +9,13 @@ from thalweg.model import Loss, metrics_for
 CHUNK = 1024  # examples at a time
 
 
-def evaluate(module: nn.Module, loss: Loss, part: Part, task: str, *, limit: int | None = None) -> dict[str, float]:
+def evaluate(
+    module: nn.Module, loss: Loss, part: Part, task: str, *, limit: int | None = None, unit: Tensor | None = None
+) -> dict[str, float]:
     """Return the mean loss and the task's metrics on the first `limit` examples of a part, in evaluation mode.
 
-    Means are over examples, so the size of the chunks does not matter. The module's mode is as before afterwards.
+    Means are over examples, so the size of the chunks does not matter. `unit` is the targets' deviation, which turns
+    errors into the unit of the data. The module's mode is as before afterwards.
     """
     metrics = metrics_for(task)
     total, mode = 0.0, module.training
@@ -20,20 +23,22 @@ def evaluate(module: nn.Module, loss: Loss, part: Part, task: str, *, limit: int
     module.eval()
     with torch.inference_mode():
         for start in range(0, count, CHUNK):
-            x, y = part.batch(torch.arange(start, min(start + CHUNK, count), device=part.targets.device))
+            x, y = part.batch(torch.arange(start, min(start + CHUNK, count)))
             outputs = module(x)
             total += float(loss.compute(outputs, y).double().sum())
-            for metric in metrics.values():
+            if unit is not None:
+                outputs, y = outputs.double() * unit.to(y.device), y.double() * unit.to(y.device)
+            for metric in metrics:
                 metric.update(outputs, y)
     module.train(mode)
-    return {"loss": total / max(count, 1), **{name: metric.value() for name, metric in metrics.items()}}
+    return {"loss": total / max(count, 1), **{metric.name: metric.value() for metric in metrics}}
 
 
 def predict(module: nn.Module, inputs: Tensor) -> Tensor:
-    """Return the outputs for inputs, in evaluation mode, in chunks."""
+    """Return the outputs for inputs, in evaluation mode, in chunks, on the CPU."""
     mode = module.training
     module.eval()
-    device = next(iter(module.parameters())).device
+    device = next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
     with torch.inference_mode():
         outputs = [module(part.to(device)).cpu() for part in inputs.split(CHUNK)]
     module.train(mode)

@@ -88,7 +88,7 @@ def make_job(recipe: Recipe, *, dataset: Dataset | None = None) -> Job:
     dataset = recipe.data.load() if dataset is None else dataset
     data = prepare(dataset, split=recipe.split, scaler=recipe.scaler, seed=recipe.seed)
     device = choose_device(recipe.device)
-    said = [*data.said, message("train.device", device=device)] if recipe.device == "auto" else list(data.said)
+    said = [*data.said, message("train.device", device=str(device))] if recipe.device == "auto" else list(data.said)
     data = dataclasses.replace(
         data, train=data.train.to(device), validation=data.validation.to(device), test=data.test.to(device)
     )

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from thalweg.core import Outcome
+from thalweg.core import Outcome, UnknownName
 from thalweg.core.random import key
+from thalweg.data import Part
 from thalweg.model import metrics_for
 from thalweg.train.evaluate import evaluate
 from thalweg.train.job import Epoch, Job
@@ -82,10 +83,13 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
 def look(job: Job) -> dict[str, dict[str, float]]:
     """Evaluate the present weights on the validation data and on a fixed part of the training data."""
     parts = {"train": (job.data.train, TRAIN_SAMPLE), "validation": (job.data.validation, None)}
-    module = job.state.module
-    return {
-        name: evaluate(module, job.loss, part, job.task, limit=limit) for name, (part, limit) in parts.items() if len(part)
-    }
+    return {name: score(job, part, limit=limit) for name, (part, limit) in parts.items() if len(part)}
+
+
+def score(job: Job, part: Part, *, limit: int | None = None) -> dict[str, float]:
+    """Evaluate the present weights on a part of the job's data, errors in the unit of the data."""
+    unit = job.data.preparation.target_deviation if job.task == "regression" else None
+    return evaluate(job.state.module, job.loss, part, job.task, limit=limit, unit=unit)
 
 
 def _due(job: Job) -> bool:
@@ -112,7 +116,10 @@ def _judge(job: Job, evaluation: dict[str, dict[str, float]]) -> tuple[bool, Out
 
 def better(job: Job, metric: str) -> str:
     """Return "lower" or "higher": which way of a metric is the good one."""
-    return "lower" if metric == "loss" else metrics_for(job.task)[metric].better
+    known = {found.name: found.better for found in metrics_for(job.task)} | {"loss": "lower"}
+    if metric not in known:
+        raise UnknownName("metric to stop by", metric, known)
+    return known[metric]
 
 
 def _fix_generators(seed: int, step: int) -> None:

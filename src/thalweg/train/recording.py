@@ -1,7 +1,6 @@
 """Writing a run down while it goes: the trace, sampled signals of layers, checkpoints."""
 
 import math
-import time
 from collections.abc import Mapping
 
 import torch
@@ -94,13 +93,7 @@ class Recorder:
     def _measure(self, x: torch.Tensor, y: torch.Tensor) -> dict[str, dict[str, float]]:
         module = self.job.state.module
         params = dict(module.named_parameters())
-        return activation_signals(module, params, dict(module.named_buffers()), x, y, self.job.loss)
-
-
-def said_before(trace: TraceWriter, job: Job) -> None:
-    """Write down what was decided for the user before the first step."""
-    for sentence in job.said:
-        trace.event(0, "said", sentence)
+        return activation_signals(module, params, dict(module.named_buffers()), x, y, self.job.loss.total)
 
 
 def describe_end(job: Job, outcome: Outcome, restored: bool) -> list[tuple[str, object]]:
@@ -117,7 +110,3 @@ def describe_end(job: Job, outcome: Outcome, restored: bool) -> list[tuple[str, 
         told.append(("restored", message("train.restored", epoch=epoch, metric=stop.metric, value=f"{best.value:.4g}")))
     return told
 
-
-def now() -> str:
-    """Return the time of day in ISO form, to the second."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S")

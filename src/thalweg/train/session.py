@@ -18,10 +18,9 @@ import thalweg
 from thalweg.core import Message, Outcome, RunError, make_folder, message, write_atomically
 from thalweg.data import ArrayFile, Arrays
 from thalweg.model import Model
-from thalweg.train.evaluate import evaluate
 from thalweg.train.folder import Folder, new_folder
 from thalweg.train.job import Job, make_job
-from thalweg.train.loop import Snapshot, advance
+from thalweg.train.loop import Snapshot, advance, better, score
 from thalweg.train.recipe import Recipe
 from thalweg.train.recipe_file import write_recipe
 from thalweg.train.recording import Recorder, describe_end
@@ -70,7 +69,7 @@ class Session:
             restored = job.state.restore_best()
             for split, part in (("final-validation", job.data.validation), ("test", job.data.test)):
                 if len(part):
-                    recorder.test(evaluate(job.state.module, job.loss, part, job.task), split=split)
+                    recorder.test(score(job, part), split=split)
         else:
             self.told.append(message("train.interrupted", step=job.state.step, run=str(self.folder.path)))
         for kind, sentence in describe_end(job, self.outcome, restored):
@@ -90,6 +89,8 @@ def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
         job.said = (*job.said, _say_threads(threads, seconds))
     job.data.preparation.save(place.preparation_file)
     made_with = {"thalweg": thalweg.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    if job.recipe.stop:
+        better(job, job.recipe.stop.metric)
     recipe_on_disk = job.recipe
     if isinstance(recipe.data, Arrays):
         recipe.data.save(place.data_file)
