@@ -1,3 +1,74 @@
-"""thalweg: train neural networks, find out why a run fails, show that the remedy helps."""
+"""thalweg: train neural networks, find out why a run fails, show that the remedy helps.
+
+Names are looked up when they are first used: `import thalweg` alone does not import torch.
+"""
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from thalweg import data as data
+    from thalweg import rules as rules
+    from thalweg import schedules as schedules
+    from thalweg.core import set_language as set_language
+    from thalweg.data import open_source as open_source
+    from thalweg.estimators import Classifier as Classifier
+    from thalweg.estimators import Regressor as Regressor
+    from thalweg.model import convnet as convnet
+    from thalweg.model import mlp as mlp
+    from thalweg.model import recurrent as recurrent
+    from thalweg.model import transformer as transformer
+    from thalweg.runs import Run as Run
+    from thalweg.runs import go_on as resume
+    from thalweg.runs import train as train
+    from thalweg.runs.rates import range_test as rates
+    from thalweg.train import Recipe as Recipe
+
+_HOMES = {
+    "train": "thalweg.runs:train",
+    "resume": "thalweg.runs:go_on",
+    "Run": "thalweg.runs:Run",
+    "Recipe": "thalweg.train:Recipe",
+    "mlp": "thalweg.model:mlp",
+    "convnet": "thalweg.model:convnet",
+    "recurrent": "thalweg.model:recurrent",
+    "transformer": "thalweg.model:transformer",
+    "rules": "thalweg.rules",
+    "schedules": "thalweg.schedules",
+    "data": "thalweg.data",
+    "open_source": "thalweg.data:open_source",
+    "Classifier": "thalweg.estimators:Classifier",
+    "Regressor": "thalweg.estimators:Regressor",
+    "rates": "thalweg.runs.rates:range_test",
+    "set_language": "thalweg.core:set_language",
+}
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the keys are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'thalweg' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    found = importlib.import_module(module)
+    value = getattr(found, attribute) if attribute else found
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Front(types.ModuleType):
+    """Keep verbs: importing the folder `thalweg.train` would otherwise put that folder in the place of `thalweg.train(...)`."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, types.ModuleType) and ":" in _HOMES.get(name, "")):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Front

@@ -1,7 +1,7 @@
 """Sources: where examples come from, and the dataset that a source gives, as it comes, with nothing fitted.
 
-To add a source, write one file below `sources/` with a final frozen dataclass under `Source` (under `OwnData` if it
-reads what the user brought), and one import line in `sources/__init__.py`.
+To add a source, write one file below `sources/` with a final frozen dataclass under `Source` (under `OwnData`
+if it reads what the user brought), and one import line in `sources/__init__.py`.
 Axis letters: N examples, D features, C channels, L positions, T targets.
 """
 
@@ -24,7 +24,7 @@ class Dataset:
     """Hold examples as they come; nothing is scaled, imputed or encoded yet."""
 
     inputs: np.ndarray | pl.DataFrame
-    """(N, ...) numbers, possibly memory-mapped; or the raw columns of a table; or (N,) int64 tokens for language."""
+    """(N, ...) numbers, perhaps memory-mapped; raw columns of a table; (N,) int64 tokens for language."""
     targets: np.ndarray
     """(N,) int64 classes; (N,) or (N, T) float64 values; the tokens themselves for language."""
     task: str
@@ -65,22 +65,24 @@ class Source(Component):
         """Read or make the examples. Raises `DataError` if they cannot be learnt from."""
 
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits that change when the content of files or arrays does; "" where there is none."""
+        """Return 16 digits that change with the content of files or arrays; "" where there is none."""
         return fingerprint_of([getattr(self, field) for field in self.content])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class RawInputs:
-    """Hold inputs read for prediction: numbers, raw columns or text, and what errors need to point into the file."""
+    """Hold inputs read for prediction, and what errors need to point into the file."""
 
     values: np.ndarray | pl.DataFrame | str
     file: str = ""
     first_row: int = 0
     """Number of the first example's row: 2 in a file with a header, as a spreadsheet counts."""
+    last_may_be_target: bool = False
+    """Whether an array may have the targets in its last column."""
 
 
 class OwnData(Source):
-    """Be a source that reads what the user brought, so that it can also be read for prediction, without targets."""
+    """Be a source of what the user brought, which can also be read for prediction, without targets."""
 
     __slots__ = ()
 

@@ -1,7 +1,7 @@
 """Columns of a table: what is in them, and how their cells become numbers.
 
-After `typed` a column is Float64 (numbers), Datetime (dates) or Categorical (words); a column that is categorical already
-stays so, which is how a user says that digits are names.
+After `typed` a column is Float64 (numbers), Datetime (dates) or Categorical (words); a column that is
+categorical already stays so, which is how a user says that digits are names.
 """
 
 from collections.abc import Iterable
@@ -63,9 +63,7 @@ def _typed_series(series: pl.Series, named: bool, file: str, first_row: int) -> 
 
 def _typed_words(series: pl.Series, file: str, first_row: int) -> pl.Series:
     words = clean(series)
-    present = len(words) - words.null_count()
-    num_words = present - _parse(words).count()
-    if num_words == 0 or is_mistake(present, num_words):
+    if reads_as_numbers(words) or not words.count() or _is_truth(words):
         return as_numbers(series, file=file, first_row=first_row)
     dates = _parse_dates(words)
     if dates is not None:
@@ -74,9 +72,11 @@ def _typed_words(series: pl.Series, file: str, first_row: int) -> pl.Series:
     return words.cast(pl.Categorical)
 
 
-def is_mistake(present: int, num_words: int) -> bool:
-    """Tell whether some words among numbers are mistakes: few of them, and enough numbers to say so."""
-    return num_words <= _FEW * present or (num_words == 1 and present >= 4)
+def reads_as_numbers(words: pl.Series) -> bool:
+    """Tell whether clean words are numbers: all, or all but so few that these must be mistakes."""
+    present = len(words) - words.null_count()
+    num_words = present - clean(words.cast(pl.Float64, strict=False)).count()
+    return bool(present > 0 and (num_words <= _FEW * present or (num_words == 1 and present >= 4)))
 
 
 def clean(series: pl.Series) -> pl.Series:
@@ -87,7 +87,13 @@ def clean(series: pl.Series) -> pl.Series:
     return series.fill_nan(None) if series.dtype.is_float() else series
 
 
-def as_numbers(series: pl.Series, *, file: str = "", first_row: int = 0) -> pl.Series:
+def as_numbers(
+    series: pl.Series,
+    *,
+    file: str = "",
+    first_row: int = 0,
+    cure: str = "correct it, or list the column under categories",
+) -> pl.Series:
     """Return the cells as Float64, null where missing; raises `DataError` at the first word or infinity."""
     cells = clean(series)
     if cells.dtype.is_temporal():
@@ -95,8 +101,7 @@ def as_numbers(series: pl.Series, *, file: str = "", first_row: int = 0) -> pl.S
     values = _parse(cells) if cells.dtype == pl.String else clean(cells.cast(pl.Float64, strict=False))
     lost = cells.is_not_null() & values.is_null()
     if lost.any():
-        what = "is not a number; correct it, or list the column under `categories`"
-        raise _wrong_cell(cells, lost, what, file, first_row)
+        raise _wrong_cell(cells, lost, f"is not a number; {cure}", file, first_row)
     infinite = values.is_infinite().fill_null(False)
     if infinite.any():
         raise _wrong_cell(cells, infinite, "is infinite; correct it or leave the cell empty", file, first_row)
@@ -122,7 +127,7 @@ def as_days(series: pl.Series, *, file: str = "", first_row: int = 0) -> pl.Seri
 
 
 def as_words(series: pl.Series) -> pl.Series:
-    """Return the cells as words; whole numbers are written without a point, so that 1 and 1.0 are one word."""
+    """Return the cells as words; whole numbers are written without a point, so that 1 and 1.0 agree."""
     if series.dtype.is_float():
         values = clean(series)
         whole = values.drop_nulls()
@@ -132,7 +137,7 @@ def as_words(series: pl.Series) -> pl.Series:
     return clean(series.cast(pl.String, strict=False))
 
 
-def missing_columns(missing: list[str], present: list[str], file: str) -> DataError:
+def missing_columns(missing: list[str], present: list[str], *, file: str) -> DataError:
     """Name the columns that a model needs and new data do not have, with the nearest one that they have."""
     hint = str(UnknownName("column", missing[0], present)).partition(": ")[2]
     names = ", ".join(f"`{name}`" for name in missing[:10])
@@ -141,9 +146,11 @@ def missing_columns(missing: list[str], present: list[str], file: str) -> DataEr
     )
 
 
+def _is_truth(words: pl.Series) -> bool:
+    return bool(words.drop_nulls().str.to_lowercase().is_in(["true", "false"]).all())
+
+
 def _parse(words: pl.Series) -> pl.Series:
-    if words.dtype != pl.String:
-        return words.cast(pl.Float64, strict=False)
     truth = words.str.to_lowercase().replace({"true": "1", "false": "0"})
     return clean(truth.cast(pl.Float64, strict=False))
 
@@ -163,7 +170,7 @@ def _as_datetime(series: pl.Series) -> pl.Series:
     if series.dtype == pl.Date:
         return series.cast(pl.Datetime("us"))
     # Times and durations count from midnight, 1 January 1970.
-    return series.cast(pl.Duration("us")).cast(pl.Int64).cast(pl.Datetime("us"))
+    return series.cast(pl.Duration("us"), strict=False).cast(pl.Int64).cast(pl.Datetime("us"))
 
 
 def _refuse_commas(words: pl.Series, file: str, first_row: int) -> None:

@@ -1,4 +1,4 @@
-"""A table as numbers: categories one-hot, missing values imputed and marked, all learnt from the training rows alone.
+"""A table as numbers: categories one-hot, missing values imputed and marked; learnt from training rows alone.
 
 Axis letters: N examples, D features.
 """
@@ -68,7 +68,7 @@ class TableEncoder:
         """
         missing = [column.name for column in self.columns if column.name not in frame.columns]
         if missing:
-            raise missing_columns(missing, frame.columns, file)
+            raise missing_columns(missing, frame.columns, file=file)
         encoded = np.zeros((len(frame), len(self.feature_names)))
         left = 0
         for column in self.columns:
@@ -100,7 +100,7 @@ def read_encoder(plain: list[dict[str, Any]]) -> TableEncoder:
 
 
 def fit_encoder(frame: pl.DataFrame, *, file: str = "") -> tuple[TableEncoder, tuple[Message, ...]]:
-    """Learn from the training rows how each column becomes features, and say what was dropped, filled and capped.
+    """Learn from the training rows how columns become features; say what was dropped, filled and capped.
 
     Raises `DataError` if no column is left.
     """
@@ -129,7 +129,7 @@ def _fit_number(series: pl.Series) -> tuple[Column | None, Message | None]:
         return None, message("data.dropped_constant", column=series.name, value=f"{values[0]:g}")
     if _is_row_number(series.name, values, len(series)):
         return None, message("data.dropped_id", column=series.name)
-    fill = float(values.median())  # type: ignore[arg-type]  # there is a value, so there is a median
+    fill = float(values.median())
     note = message("data.imputed", column=series.name, count=missing, value=f"{fill:g}") if missing else None
     return Column(name=series.name, kind=kind, fill=fill, marked=missing > 0), note
 

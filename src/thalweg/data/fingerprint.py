@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.data.frames import as_frame, is_frame
+
 _WHOLE = 64 << 20  # bytes; above it, reading a file to the end would cost more than it tells
 _EDGE = 1 << 20
 
@@ -25,6 +27,7 @@ def fingerprint_of(content: Iterable[Any]) -> str:
 
 def _digest(digest: Any, part: Any) -> None:
     if not isinstance(part, str | Path):
+        part = as_frame(part).rows() if is_frame(part) else part
         array = np.ascontiguousarray(part)
         digest.update(f"{array.dtype.kind}{array.shape}".encode())
         digest.update(repr(array.tolist()).encode() if array.dtype.kind in "OUS" else array.tobytes())
@@ -33,9 +36,8 @@ def _digest(digest: Any, part: Any) -> None:
     if path.is_dir():
         for inner in sorted(path.rglob("*")):
             if inner.is_file():
-                digest.update(
-                    f"{inner.relative_to(path)}|{inner.stat().st_size}|{inner.stat().st_mtime_ns}".encode()
-                )
+                digest.update(str(inner.relative_to(path)).encode())
+                _digest_file(digest, inner)
     elif path.is_file():
         _digest_file(digest, path)
     else:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.core import DataError
+from thalweg.data.targets import label
 
 
 def is_frame(data: object) -> bool:
@@ -30,6 +31,11 @@ def as_frame(data: Any) -> pl.DataFrame:
 
 
 def _series(name: str, column: Any) -> pl.Series:
+    if str(column.dtype) == "category":
+        words = [
+            None if missing else label(cell) for cell, missing in zip(column, column.isna(), strict=True)
+        ]
+        return pl.Series(name, words, dtype=pl.String).cast(pl.Categorical)
     values = column.to_numpy()
     if values.dtype.kind in "biu":
         return pl.Series(name, values)
@@ -40,5 +46,4 @@ def _series(name: str, column: Any) -> pl.Series:
     cells = [None if missing else cell for cell, missing in zip(values.tolist(), column.isna(), strict=True)]
     if all(cell is None or isinstance(cell, bool | int | float) for cell in cells):
         return pl.Series(name, [None if cell is None else float(cell) for cell in cells], dtype=pl.Float64)
-    words = pl.Series(name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
-    return words.cast(pl.Categorical) if str(column.dtype) == "category" else words
+    return pl.Series(name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)

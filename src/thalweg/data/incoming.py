@@ -1,4 +1,4 @@
-"""New data on their way to a trained model: read in whatever form they come, and fitted to what the model knows."""
+"""New data on their way to a trained model: read in any form, and fitted to what the model knows."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def fit_array(raw: RawInputs, names: tuple[str, ...]) -> np.ndarray:
     frame = raw.values
     missing = [name for name in names if name not in frame.columns]
     if missing and len(missing) < len(names):
-        raise missing_columns(missing, frame.columns, raw.file)
+        raise missing_columns(missing, frame.columns, file=raw.file)
     chosen = [frame[name] for name in (frame.columns if missing or not names else names)]
     columns = [as_numbers(series, file=raw.file, first_row=raw.first_row) for series in chosen]
     for series in columns:
@@ -71,8 +71,8 @@ def fit_array(raw: RawInputs, names: tuple[str, ...]) -> np.ndarray:
     )
 
 
-def fit_shape(array: np.ndarray, shape: tuple[int, ...], file: str) -> np.ndarray:
-    """Return the array as (N, *shape): one example alone, grey images without channel, and channels last are understood."""
+def fit_shape(array: np.ndarray, shape: tuple[int, ...], *, file: str) -> np.ndarray:
+    """Return the array as (N, *shape): also one example alone, grey images, channels last."""
     if array.dtype.kind not in "biuf":
         raise DataError(
             f"inputs of type {array.dtype} are no numbers; give an array of numbers.", file=file or None
@@ -104,4 +104,5 @@ def match_classes(dataset: Dataset, known: tuple[str, ...]) -> np.ndarray:
             reason = f"class {name!r} was not trained on; the model knows {', '.join(known[:20])}"
             raise DataError(f"{reason}.", file=dataset.origin or None, row=int(np.argmax(codes == code)))
     place = [known.index(name) if name in known else -1 for name in names]
-    return np.array(place, dtype=np.int64)[codes]
+    matched: np.ndarray = np.array(place, dtype=np.int64)[codes]
+    return matched

@@ -90,7 +90,7 @@ class MappedPart(Part):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class WindowPart(Part):
-    """Give windows of a stream of tokens: example i is tokens i stride ... i stride + L, its targets the next tokens."""
+    """Give windows of a stream: example i starts at token i * stride, its targets are one token further."""
 
     inputs: Tensor  # (N,) int64, the stream
     targets: Tensor  # the stream once more
@@ -100,7 +100,7 @@ class WindowPart(Part):
     resident: bool = True
 
     def __len__(self) -> int:
-        return num_windows(len(self.inputs), self.window, self.stride)
+        return num_windows(len(self.inputs), window=self.window, stride=self.stride)
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         index = index.to(self.inputs.device)

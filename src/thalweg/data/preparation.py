@@ -1,4 +1,4 @@
-"""What stands between raw data and a network: fitted on training rows alone, saved with the model, used at prediction.
+"""What stands between raw data and a network: fitted on training rows, saved with the model.
 
 Axis letters: B batch, N examples, D features, K classes, L positions, T targets.
 """
@@ -76,7 +76,7 @@ class Preparation:
         return self.scaler.apply(x / self.full_scale, self.fitted)
 
     def scale_rows(self, raw: np.ndarray, rows: np.ndarray, *, file: str = "") -> Tensor:
-        """Scale the named rows of an array piece by piece. Raises `DataError` for NaN and infinity, before or after."""
+        """Scale the named rows piece by piece. Raises `DataError` for NaN and infinity, before or after."""
         scaled = torch.empty((len(rows), *self.input_shape))
         for piece in pieces(rows, raw):
             numbers = np.asarray(raw[rows[piece]])
@@ -96,7 +96,8 @@ class Preparation:
         if self.task == "regression":
             return self.decode_targets(outputs)
         names = self.class_names if self.task == "classification" else self.vocabulary
-        return np.array(names)[outputs.argmax(dim=-1).numpy()]
+        words: np.ndarray = np.array(names)[outputs.argmax(dim=-1).numpy()]
+        return words
 
     def probabilities(self, outputs: Tensor) -> np.ndarray:
         """Return the probability of each class, (B, K) float64: softmax of the logits."""
@@ -105,7 +106,7 @@ class Preparation:
         return self._outputs(outputs).to(torch.float64).softmax(dim=-1).numpy()
 
     def encode_targets(self, dataset: Dataset) -> Tensor:
-        """Return the targets of a dataset as training wants them: (N,) int64 codes, or (N, T) float32 in deviations.
+        """Return targets as training wants them: (N,) int64 codes, or (N, T) float32 in deviations.
 
         Raises `DataError` for classes that were not trained on and for another number of targets.
         """
@@ -123,16 +124,18 @@ class Preparation:
 
     def standardise_targets(self, values: np.ndarray) -> Tensor:
         """Return values (N,) or (N, T) as (N, T) float32 in deviations from the training mean."""
-        y = torch.from_numpy(np.asarray(values, dtype=np.float64).reshape(len(values), -1))
+        y = torch.from_numpy(np.asarray(values, dtype=np.float64)).reshape(-1, len(self.target_mean))
         return ((y - self.target_mean) / self.target_deviation).to(torch.float32)
 
     def decode_targets(self, targets: Tensor) -> np.ndarray:
         """Return class names for codes, or values in the target's unit: the inverse of `encode_targets`."""
         targets = targets.detach().cpu()
         if self.task != "regression":
-            return np.array(self.class_names or self.vocabulary)[targets.numpy()]
+            words: np.ndarray = np.array(self.class_names or self.vocabulary)[targets.numpy()]
+            return words
         values = (
-            targets.to(torch.float64).reshape(len(targets), -1) * self.target_deviation + self.target_mean
+            targets.to(torch.float64).reshape(-1, len(self.target_mean)) * self.target_deviation
+            + self.target_mean
         )
         return (values[:, 0] if self.flat_target else values).numpy()
 
@@ -145,7 +148,7 @@ class Preparation:
         }
         tensors = {_SCALER + name: tensor for name, tensor in self.fitted.items()}
         tensors |= {"target_mean": self.target_mean, "target_deviation": self.target_deviation}
-        write_sealed(Path(path), _SEALED_AS, record, tensors)
+        write_sealed(Path(path), _SEALED_AS, record=record, tensors=tensors)
 
     @classmethod
     def load(cls, path: str | Path) -> "Preparation":
@@ -174,7 +177,10 @@ class Preparation:
             frame = fit_frame(raw, [column.name for column in self.encoder.columns])
             values = self.encoder.encode(frame, file=raw.file, first_row=raw.first_row)
         else:
-            values = fit_shape(fit_array(raw, self.feature_names), self.raw_shape, raw.file)
+            values = fit_array(raw, self.feature_names)
+            if raw.last_may_be_target and values.shape[1:] == (self.raw_shape[0] + 1,):
+                values = values[:, :-1]
+            values = fit_shape(values, self.raw_shape, file=raw.file)
         return self.scale_rows(values, np.arange(len(values)), file=raw.file)
 
     def _tokens(self, text: str | np.ndarray) -> Tensor:
@@ -192,7 +198,7 @@ class Preparation:
         text = read_incoming(data).values
         if not isinstance(text, str):
             raise DataError("a language model reads text; give a string, a text source or its dataset.")
-        return windows(encode_text(text, self.vocabulary), self.window, self.stride)
+        return windows(encode_text(text, self.vocabulary), window=self.window, stride=self.stride)
 
     def _outputs(self, outputs: Tensor) -> Tensor:
         outputs = outputs.detach().cpu()
@@ -201,7 +207,7 @@ class Preparation:
         if outputs.ndim < 2 or outputs.shape[-1] != self.num_outputs:
             shape, wanted = tuple(outputs.shape), f"(B, {self.num_outputs})"
             raise DataError(
-                f"model outputs must have shape {wanted}, got {shape}; give the network {wanted[4:-1]} outputs."
+                f"model outputs must have shape {wanted}, got {shape}; give it {wanted[4:-1]} outputs."
             )
         return outputs
 

@@ -41,7 +41,7 @@ def prepare(
     seed: int,
     resident_bytes: int = RESIDENT_BYTES,
 ) -> Prepared:
-    """Split a dataset, fit encoder, scaler and target scale on its training rows, and apply them to all parts.
+    """Split a dataset, fit encoder, scaler and target scale on training rows, apply them to all parts.
 
     `scaler` None chooses by kind and says so. Raises `DataError` for data that cannot be learnt from.
     """
@@ -53,6 +53,7 @@ def prepare(
     if scaler is None:
         said.append(message("data.scaler", scaler=chosen.name))
     raw, encoder, notes = _numbers(dataset, parts[0])
+    notes += _constant(dataset, raw, parts[0])
     preparation = _fit(dataset, raw, parts[0], chosen, encoder)
     mapped = isinstance(raw, np.memmap) and 4 * raw.size > resident_bytes
     if mapped:
@@ -64,7 +65,7 @@ def prepare(
 
 
 def default_scaler(kind: str) -> Scaler:
-    """Return the scaler that suits a kind of data: variance 1 per channel for images, per feature for the rest."""
+    """Return what suits a kind of data: variance 1 per channel for images, per feature for the rest."""
     return NoScale() if kind == "tokens" else Standardise(per="channel" if kind == "image" else "feature")
 
 
@@ -86,6 +87,24 @@ def _numbers(dataset: Dataset, train: Rows) -> tuple[np.ndarray, TableEncoder | 
         return dataset.inputs, None, ()
     encoder, notes = fit_encoder(dataset.inputs[train], file=dataset.origin)
     return encoder.encode(dataset.inputs, file=dataset.origin), encoder, notes
+
+
+def _constant(dataset: Dataset, raw: np.ndarray, train: Rows) -> tuple[Message, ...]:
+    """Say which columns of an array never vary; they stay, as arrays have no names to leave them out by."""
+    smallest = largest = torch.empty(0)
+    for chunk in _chunks(dataset, raw, train):
+        low, high = chunk.amin(dim=0), chunk.amax(dim=0)
+        smallest = torch.minimum(smallest, low) if smallest.numel() else low
+        largest = torch.maximum(largest, high) if largest.numel() else high
+    same = (smallest == largest).flatten()
+    if bool(same.all()) and len(train) > 1:
+        cure = "bring inputs that differ between examples"
+        raise DataError(f"every input is the same in all training rows; {cure}.", file=dataset.origin or None)
+    if raw.ndim != 2 or not bool(same.any()) or isinstance(dataset.inputs, pl.DataFrame):
+        return ()
+    places = torch.nonzero(same).flatten().tolist()
+    names = [dataset.feature_names[place] if dataset.feature_names else str(place) for place in places]
+    return (message("data.constant", columns=", ".join(names[:10]), count=len(names)),)
 
 
 def _fit(
@@ -156,7 +175,7 @@ def _prepare_language(dataset: Dataset, parts: tuple[Rows, ...], scaler: Scaler 
         raise UsageError(f"`scaler` must be none for text, got {scaler.name!r}; tokens are names, not sizes.")
     tokens = torch.from_numpy(np.asarray(dataset.inputs).astype(np.int64))
     for rows in parts:
-        if len(rows) and not num_windows(len(rows), dataset.window, dataset.stride):
+        if len(rows) and not num_windows(len(rows), window=dataset.window, stride=dataset.stride):
             need = f"a window of {dataset.window} needs {dataset.window + 1}"
             cure = "bring more text, or use a smaller window or a larger share"
             raise DataError(

@@ -26,10 +26,10 @@ def existing_file(name: str | Path) -> Path:
 
 def existing(name: str | Path) -> Path:
     """Return the path of a file or folder. Raises `DataError` with the nearest name if there is none."""
-    path = Path(name).expanduser()
-    with reading(name, "path"):
-        if path.exists():
-            return path
+    path = Path(name)
+    if is_there(path):
+        return path.expanduser()
+    with reading(name, "a path"):
         beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
     close = difflib.get_close_matches(path.name, beside, n=1)
     if close:
@@ -38,9 +38,15 @@ def existing(name: str | Path) -> Path:
     raise DataError(f"there is no such file{where}; check the path.", file=name)
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is something under a path; a name that no file can have is an error of its own."""
+    with reading(path, "a path"):
+        return path.expanduser().exists()
+
+
 @contextlib.contextmanager
 def reading(name: object, what: str) -> Iterator[None]:
-    """Turn whatever a library says about a file that it cannot read into one sentence; stands around its call alone."""
+    """Turn whatever a library says about a file into one sentence; stands around its call alone."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

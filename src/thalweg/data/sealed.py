@@ -1,4 +1,4 @@
-"""One safetensors file with tensors and a JSON record: whole or not there, and read without running anything in it."""
+"""One safetensors file of tensors and a JSON record: whole or not there; reading it runs nothing in it."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ SCHEMA = 1
 _KEY = "thalweg"
 
 
-def write_sealed(path: Path, kind: str, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def write_sealed(path: Path, kind: str, *, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Write tensors and record as one file."""
     text = json.dumps({"written_as": kind, "schema": SCHEMA, **record}, ensure_ascii=False, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -22,11 +22,11 @@ def write_sealed(path: Path, kind: str, record: dict[str, Any], tensors: dict[st
 
 
 def read_sealed(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read what `write_sealed` wrote. Raises `RunError` for a file that is missing, damaged, foreign or newer."""
+    """Read what `write_sealed` wrote. Raises `RunError` if it is missing, damaged, foreign or newer."""
     try:
-        with safetensors.safe_open(str(path), framework="pt") as file:  # type: ignore[attr-defined, unused-ignore]
+        with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
         record = json.loads(metadata.get(_KEY, "null"))
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; was it moved or never written?") from None

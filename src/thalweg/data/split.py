@@ -1,7 +1,7 @@
 """Cutting a dataset into training, validation and test rows."""
 
 import dataclasses
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias, final
 
 import numpy as np
 
@@ -11,9 +11,10 @@ from thalweg.core.random import numpy_generator
 Rows: TypeAlias = np.ndarray
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Split(Component):
-    """Cut rows into training, validation and test part: seeded, and with the same share of each class in each part.
+    """Cut rows into training, validation and test part, seeded, each class shared out alike.
 
     Every class keeps at least one training example. Language is cut in three contiguous pieces, in order.
     """
@@ -59,9 +60,10 @@ def _count(size: int, share: float) -> int:
 
 
 def _order(labels: np.ndarray, stratify: bool, seed: int) -> tuple[np.ndarray, int]:
-    """Order rows so that any leading piece holds each class in proportion; one row a class comes last, for training.
+    """Order rows so that any leading piece holds each class in proportion; one row a class comes last.
 
-    The rows of a class of size n stand at (rank + offset) / n: cutting that line at a share cuts every class there.
+    The rows of a class of size n stand at (rank + offset) / n: cutting that line at a share cuts every class
+    there.
     """
     draw = numpy_generator(seed, "split")
     size = len(labels)

@@ -25,7 +25,8 @@ def read_targets(
 ) -> Targets:
     """Read targets as classes (codes into sorted names) or as float64 values.
 
-    Raises `DataError` for numbers that are not finite, labels outside `class_names` and fewer than two classes.
+    Raises `DataError` for numbers that are not finite, labels outside `class_names` and fewer than two
+    classes.
     """
     raw = _plain(raw, column, file)
     chosen = task or ("classification" if class_names or looks_like_classes(raw) else "regression")
@@ -62,7 +63,7 @@ def label(value: Any) -> str:
 
 
 def check_finite(values: np.ndarray, *, what: str, file: str, rows: np.ndarray | None = None) -> None:
-    """Raise `DataError` with count and first place if an array holds NaN or infinity; `rows` are its row numbers."""
+    """Raise `DataError` with count and first place of NaN and infinity; `rows` number the rows."""
     if values.dtype.kind not in "fc" or not values.size:
         return
     flat = values.reshape(len(values), -1)
@@ -70,7 +71,8 @@ def check_finite(values: np.ndarray, *, what: str, file: str, rows: np.ndarray |
     if bad.any():
         place, column = (int(index) for index in np.argwhere(bad)[0])
         row = place if rows is None else int(rows[place])
-        reason = f"{what} hold NaN or infinite values, {int(bad.sum())} of them, the first is {flat[place, column]}"
+        count, first = int(bad.sum()), flat[place, column]
+        reason = f"{what} hold NaN or infinite values, {count} of them, the first is {first}"
         cure = "remove them, or bring a table (CSV, data frame), in which missing values are filled in"
         raise DataError(f"{reason}; {cure}.", file=file or None, row=row, column=column)
 
@@ -128,7 +130,9 @@ def _encode_named(
             row = int(np.argmax(codes == code))
             known = ", ".join(class_names[:20])
             raise DataError(f"class {name!r} is not among the classes {known}.", file=file or None, row=row)
-    return np.array([class_names.index(name) for name in names], dtype=np.int64)[codes.reshape(-1)]
+    place = np.array([class_names.index(name) for name in names], dtype=np.int64)
+    matched: np.ndarray = place[codes.reshape(-1)]
+    return matched
 
 
 def _values(raw: np.ndarray, column: str, file: str) -> np.ndarray:
@@ -136,11 +140,14 @@ def _values(raw: np.ndarray, column: str, file: str) -> np.ndarray:
         values = raw.astype(np.float64)
     except ValueError:
         row = next(place for place, value in enumerate(raw.ravel()) if not _is_number(value))
-        reason = f"target {raw.ravel()[row]!r} is not a number"
+        reason = f"target {str(raw.ravel()[row])!r} is not a number"
         raise DataError(
             f"{reason}; correct it, or use task = classification.", file=file or None, row=row, column=column
         ) from None
     check_finite(values, what="the targets", file=file)
+    if len(values) > 1 and (values == values[0]).all():
+        reason = f"the target is {values.ravel()[0]:g} in every row, so there is nothing to learn"
+        raise DataError(f"{reason}; name another one.", file=file or None, column=column)
     return values
 
 

@@ -20,8 +20,7 @@ Pooling = Literal["max", "average", "none"]
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ConvNet(Model):
-    """Chain convolutions that keep the size, each with norm, activation and pooling, then one dense hidden
-    layer.
+    """Chain convolutions that keep the size, each with norm, activation and pooling, then a dense layer.
 
     Reads images (C, H, W), or (H, W) as one channel. Each pooling halves height and width. `hidden=0` leaves
     the dense layer out. Layers are called conv1, norm1, act1, pool1, conv2, ..., flatten, hidden, act,

@@ -60,7 +60,7 @@ class LayerRow:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class _Call:
-    """What was seen of one call: `seen` holds act_mean, act_std, zeros, dead, saturated; `back` the three of the gradient."""
+    """One call; `seen`: act_mean, act_std, zeros, dead, saturated; `back`: grad_mean, grad_std, grad_norm."""
 
     name: str
     layer: nn.Module
@@ -77,8 +77,7 @@ class _Call:
 def layer_table(
     module: nn.Module, x: Tensor, *, targets: Tensor | None = None, loss_fn: LossFunction | None = None
 ) -> list[LayerRow]:
-    """Return a row for each call of a layer, in the order of the calls, from one pass in the module's present
-    mode.
+    """Return a row for each call of a layer, in order, from one pass in the module's present mode.
 
     `loss_fn(outputs, targets)` gives a scalar; without it there is no backward pass and gradients are NaN.
     The module, its gradients and all random generators are left as they were.
@@ -120,7 +119,7 @@ def _run(
     y: Tensor | None,
     loss: LossFunction | None,
 ) -> tuple[list[_Call], dict[str, Tensor]]:
-    """Run forward and backward on copies; return the calls and the gradient of each parameter that has one."""
+    """Run forward and backward on copies; return the calls and the gradients of the parameters."""
     weights = {name: _leaf(param) for name, param in params.items()}
     state = weights | {name: buffer.detach().clone() for name, buffer in buffers.items()}
     with _generators_kept(x), _listening(module, x) as calls, torch.enable_grad():

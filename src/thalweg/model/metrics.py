@@ -52,7 +52,7 @@ class Metric(ABC):
 
 
 class Accuracy(Metric):
-    """Share of labels that the largest output names (for a single output: that its sign names)."""
+    """Take the share of labels that the largest output names (for a single output: that its sign names)."""
 
     __slots__ = ()
     name = "accuracy"
@@ -67,7 +67,7 @@ class Accuracy(Metric):
 
 
 class MacroF1(Metric):
-    """Mean over classes of 2 * hits / (named + true), without classes that were neither named nor true."""
+    """Average over classes 2 * hits / (named + true), without classes that were neither named nor true."""
 
     __slots__ = ()
     name = "macro_f1"
@@ -92,7 +92,7 @@ class MacroF1(Metric):
 
 
 class MeanAbsoluteError(Metric):
-    """Mean of |outputs - targets|."""
+    """Average |outputs - targets|."""
 
     __slots__ = ()
     name = "mae"
@@ -107,7 +107,7 @@ class MeanAbsoluteError(Metric):
 
 
 class RootMeanSquaredError(Metric):
-    """Square root of the mean of (outputs - targets)²."""
+    """Take the square root of the mean of (outputs - targets)²."""
 
     __slots__ = ()
     name = "rmse"
@@ -122,7 +122,7 @@ class RootMeanSquaredError(Metric):
 
 
 class R2(Metric):
-    """Share of the targets' variance that is explained, averaged over outputs.
+    """Take the share of the targets' variance that is explained, averaged over outputs.
 
     value = 1 - sum (outputs - targets)² / sum (targets - mean(targets))²
 
@@ -157,7 +157,7 @@ class R2(Metric):
 
 
 class Perplexity(Metric):
-    """exp of the mean cross-entropy: among how many equally likely tokens the network hesitates."""
+    """Take exp of the mean cross-entropy: among how many equally likely tokens the network hesitates."""
 
     __slots__ = ()
     name = "perplexity"
@@ -171,7 +171,7 @@ class Perplexity(Metric):
 
 
 class BitsPerToken(Metric):
-    """Mean cross-entropy in bits: bits per character where tokens are characters."""
+    """Take the mean cross-entropy in bits: bits per character where tokens are characters."""
 
     __slots__ = ()
     name = "bits"

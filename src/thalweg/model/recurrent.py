@@ -65,7 +65,7 @@ class RecurrentLayer(nn.Module, ABC):
 
 
 class RNNLayer(RecurrentLayer):
-    """state = tanh(from_input + from_state). Source: Elman 1990."""
+    """Squash both sides: state = tanh(from_input + from_state). Source: Elman 1990."""
 
     num_gates = 1
 
@@ -76,7 +76,7 @@ class RNNLayer(RecurrentLayer):
 
 
 class GRULayer(RecurrentLayer):
-    """state = (1 - keep) * tanh(i_n + reset * s_n) + keep * state.
+    """Mix the state with a fresh one: state = (1 - keep) * tanh(i_n + reset * s_n) + keep * state.
 
     Source: Cho et al. 2014; the reset gate acts after the matrix, as in cuDNN and torch.
     """
@@ -93,8 +93,9 @@ class GRULayer(RecurrentLayer):
 
 
 class LSTMLayer(RecurrentLayer):
-    """memory = forget * memory + write * fresh, state = read * tanh(memory); the forget gate's bias starts at
-    1.
+    """Keep a memory beside the state; the forget gate's bias starts at 1.
+
+    memory = forget * memory + write * fresh;  state = read * tanh(memory)
 
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); Jozefowicz et al. 2015 (its
     bias).

@@ -51,8 +51,7 @@ def start_branch(layer: nn.Linear, num_branches: int) -> None:
 
 @torch.no_grad()
 def start_recurrent(weight_ih: Tensor, weight_hh: Tensor) -> None:
-    """Start the stacked gates of a recurrent layer: Xavier for the inputs, orthogonal for the state, gate by
-    gate.
+    """Start the stacked gates of a recurrent layer: Xavier for the inputs, orthogonal for the state.
 
     Source: Saxe et al. 2014 (orthogonal).
     """

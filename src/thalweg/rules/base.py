@@ -64,10 +64,22 @@ class Rule(Component):
         self, grads: Params, state: State, params: Params, hyper: Hyper, step: Count
     ) -> tuple[Params, State]:
         """Return what is to be added to each parameter, and the new memory. NaN in a gradient goes into the change."""
-        updates = grads
-        for transformation in self.chain():
-            updates, changed = transformation.apply(updates, state, params, hyper, step)
-            if changed:
-                state = {**state, **changed}
-        lr = hyper["lr"]
-        return {name: update * -lr for name, update in updates.items()}, state
+        return follow(self.chain(), grads, state, params, hyper, step)
+
+
+def follow(
+    chain: tuple[Transformation, ...], grads: Params, state: State, params: Params, hyper: Hyper, step: Count
+) -> tuple[Params, State]:
+    """Do what `Rule.update` does for a chain that was listed before: a loop need not list it at each step."""
+    updates = grads
+    for transformation in chain:
+        updates, changed = transformation.apply(updates, state, params, hyper, step)
+        if changed:
+            state = {**state, **changed}
+    lr = hyper["lr"]
+    return {name: update * -lr for name, update in updates.items()}, state
+
+
+def scaled_sum(x: Tensor, factor: float | Tensor, y: Tensor) -> Tensor:
+    """Return x * factor + y; one operation where the factor is a number, as it is in a single run."""
+    return y.add(x, alpha=factor) if isinstance(factor, float) else x * factor + y

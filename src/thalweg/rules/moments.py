@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from thalweg.core.types import Hyper, Params
-from thalweg.rules.base import Count, State, Transformation
+from thalweg.rules.base import Count, State, Transformation, scaled_sum
 
 
 def zeros_like(params: Params) -> Params:
@@ -38,9 +38,10 @@ class Velocity(Transformation):
     ) -> tuple[Params, State]:
         del params, step
         rho = hyper[self.rho]
-        share = 1 - rho if self.average else 1
-        v = {name: state["velocity"][name] * rho + (g * share if self.average else g) for name, g in updates.items()}
-        ahead = {name: g * share + v[name] * rho for name, g in updates.items()} if self.nesterov else v
+        share = 1 - rho
+        g = {name: update * share for name, update in updates.items()} if self.average else updates
+        v = {name: scaled_sum(state["velocity"][name], rho, g[name]) for name in g}
+        ahead = {name: scaled_sum(v[name], rho, g[name]) for name in g} if self.nesterov else v
         return ahead, {"velocity": v}
 
 
@@ -59,7 +60,7 @@ class Mean(Transformation):
     ) -> tuple[Params, State]:
         del params
         beta = hyper[self.beta]
-        m = {name: state["mean"][name] * beta + g * (1 - beta) for name, g in updates.items()}
+        m = {name: scaled_sum(g, 1 - beta, state["mean"][name] * beta) for name, g in updates.items()}
         if not self.corrected:
             return m, {"mean": m}
         gathered = correction(beta, step)
@@ -89,7 +90,7 @@ class MeanOverRootSquare(Transformation):
     ) -> tuple[Params, State]:
         beta2, eps = hyper[self.beta2], hyper["eps"]
         top, slots = Mean(self.beta1, self.corrected).apply(updates, state, params, hyper, step) if self.beta1 else (updates, {})
-        s = {name: state["square"][name] * beta2 + g * g * (1 - beta2) for name, g in updates.items()}
+        s = {name: scaled_sum(g * g, 1 - beta2, state["square"][name] * beta2) for name, g in updates.items()}
         root = correction(beta2, step) ** 0.5 if self.corrected else 1.0
         scaled = {name: top[name] / (value.sqrt() / root + eps) for name, value in s.items()}
         return scaled, {**slots, "square": s}

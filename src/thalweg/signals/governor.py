@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Governor:
-    """Allow a measurement when what was spent so far, and this one more, stays under `share` of the time that passed.
+    """Allow a measurement when what was spent so far, and this one more, stays under `share` of the time trained.
 
     The first is always allowed, so that the state before training is on record.
     """
@@ -14,14 +14,12 @@ class Governor:
     def __init__(self, share: float) -> None:
         self.share = share
         self.spent = 0.0
-        self._last = 0.0
-        self._begin = time.perf_counter()
         self.count = 0
+        self._last = 0.0
 
-    def allows(self) -> bool:
-        if not self.count:
-            return True
-        return self.spent + self._last < self.share * (time.perf_counter() - self._begin)
+    def allows(self, trained: float) -> bool:
+        """Return whether to measure now, after `trained` seconds."""
+        return not self.count or self.spent + self._last < self.share * trained
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
@@ -33,7 +31,3 @@ class Governor:
             self._last = time.perf_counter() - start
             self.spent += self._last
             self.count += 1
-
-    def fraction(self) -> float:
-        """Return the share of the time spent measuring until now."""
-        return self.spent / max(time.perf_counter() - self._begin, 1e-9)

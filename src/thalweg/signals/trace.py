@@ -10,7 +10,7 @@ said in words that can be read in both languages).
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,8 @@ class TraceWriter:
     def flush(self) -> None:
         """Move the journal's rows into the database, where readers see them."""
         if self._journal.count:
-            rows = self._journal.rows().tolist()
+            # One row at a time: a list of them all would set off the garbage collector, which then walks all of torch.
+            rows = (row.tolist() for row in self._journal.rows())
             marks = ", ".join("?" * len(STEP_COLUMNS))
             self._many(f"INSERT OR REPLACE INTO steps VALUES ({marks})", rows)
             self._journal.clear()
@@ -167,7 +168,7 @@ class TraceWriter:
         self._journal.close()
         self._database.close()
 
-    def _many(self, statement: str, rows: list[Any]) -> None:
+    def _many(self, statement: str, rows: Iterable[Any]) -> None:
         with self._clear_words(), storage_errors(self.path):
             self._database.execute("BEGIN")
             try:

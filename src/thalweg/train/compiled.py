@@ -13,7 +13,7 @@ from torch import Tensor
 
 from thalweg.core import UsageError
 from thalweg.core.types import Params
-from thalweg.train.replay import record
+from thalweg.train.replay import record_graph
 from thalweg.train.state import State
 from thalweg.train.step import Batch, Played, Stepper, Taken, Task, flat_gradient
 
@@ -40,8 +40,9 @@ class Compiled(Stepper):
         inputs = [x for x, _ in batches] + [y for _, y in batches]
         state_now = [state.params["flat"], *(state.memory[slot]["flat"] for slot in slots)]
         moments = torch.tensor([list(rates), list(range(state.step, state.step + STEPS))], dtype=torch.float64)
-        with torch.inference_mode():
-            graph = self._graphs.get(batches[0][0].shape) or self._compile(batches[0][0].shape, inputs)
+        shape = batches[0][0].shape
+        graph = self._graphs[shape] if shape in self._graphs else self._compile(shape, inputs)
+        with torch.no_grad():
             flat, *memory, seen = graph(*state_now, moments, *self._buffers, *inputs)
             state.params["flat"].copy_(flat)
         state.memory = {slot: {"flat": tensor} for slot, tensor in zip(slots, memory, strict=True)}
@@ -53,10 +54,10 @@ class Compiled(Stepper):
         state_now = [state.params["flat"], *(content["flat"] for content in state.memory.values())]
         moments = torch.ones(2, STEPS, dtype=torch.float64)
         arguments = [t.clone() for t in (*state_now, moments, *self._buffers, *inputs)]
-        played = record(_steps(state, self.task), arguments)
-        compiled = torch.compile(played, fullgraph=True, dynamic=False)
+        graph = record_graph(_steps(state, self.task), arguments)
+        compiled = torch.compile(graph, fullgraph=True, dynamic=False)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), torch.no_grad():
                 warnings.simplefilter("ignore")  # the compiler's remarks on our machine are not the user's business
                 compiled(*[t.clone() for t in (*state_now, moments, *self._buffers, *inputs)])
         except Exception as error:

@@ -1,6 +1,7 @@
 """A run made ready: data on the device, weights laid out, every open question of the recipe answered and said."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -15,7 +16,8 @@ from thalweg.train.recipe import Recipe
 from thalweg.train.state import State, begin
 from thalweg.train.step import Batch, Direct, Played, Stepper, Task
 
-TARGET_STEPS = 2500  # what a run of a small network is given by default; enough for the sets in benchmarks/defaults.py
+TARGET_STEPS = 4000  # what a run of a small network is given by default; enough for the sets in benchmarks/defaults.py
+EVALUATION_STEPS = 80  # at least so many steps lie between two evaluations by default
 _GATHER_LIMIT = 1 << 26  # bytes of training data up to which a whole epoch is put in order at once
 
 
@@ -55,21 +57,16 @@ class Epoch(Sequence[Batch]):
         self._part = part
         self._bounds = bounds(len(part), batch_size)
         self._order = epoch_order(len(part), seed=seed, epoch=epoch)
-        self._gathered: Batch | None = None
-        if part.resident:
-            index = self._order.to(part.targets.device)
-            if len(part) * math.prod(part.inputs.shape[1:]) * 4 <= _GATHER_LIMIT:
-                self._gathered = part.batch(index)
-            self._order = index
+        self._ready: list[Batch] = []
+        if part.resident and len(part) * math.prod(part.inputs.shape[1:]) * 4 <= _GATHER_LIMIT:
+            sizes = [end - start for start, end in itertools.pairwise(self._bounds)]
+            self._ready = list(zip(*(tensor.split(sizes) for tensor in part.batch(self._order)), strict=True))
 
     def __len__(self) -> int:
         return len(self._bounds) - 1
 
     def __getitem__(self, k: int) -> Batch:  # type: ignore[override]  # slices are never asked for
-        start, end = self._bounds[k], self._bounds[k + 1]
-        if self._gathered is not None:
-            return self._gathered[0][start:end], self._gathered[1][start:end]
-        return self._part.batch(self._order[start:end])
+        return self._ready[k] if self._ready else self._part.batch(self._order[self._bounds[k] : self._bounds[k + 1]])
 
 
 def bounds(num_examples: int, batch_size: int) -> list[int]:
@@ -157,6 +154,8 @@ def _fill_vocabulary(model: Model, data: Prepared) -> Model:
     names = [field.name for field in dataclasses.fields(model)]  # type: ignore[arg-type]
     if data.preparation.kind == "tokens" and "vocabulary" in names:
         return dataclasses.replace(model, vocabulary=len(data.preparation.vocabulary))  # type: ignore[type-var, call-arg]
+    if data.preparation.kind == "tokens" and type(model).traceable:
+        raise UsageError(f"{type(model).__name__} cannot read text; use transformer() or recurrent().")
     return model
 
 
@@ -192,7 +191,7 @@ def _resolve_sizes(recipe: Recipe, data: Prepared) -> tuple[Recipe, list[Message
     epochs = recipe.epochs or min(max(math.ceil(TARGET_STEPS / per_epoch), 5), 400)
     if recipe.epochs is None:
         said.append(message("train.epochs", epochs=epochs, steps=f"{epochs * per_epoch:,}"))
-    every = recipe.evaluate_every or max(1, math.ceil(50 / per_epoch))
+    every = recipe.evaluate_every or max(1, math.ceil(EVALUATION_STEPS / per_epoch))
     if recipe.windows > size:
         raise UsageError(f"`windows` must lie in [1, batch size {size}], got {recipe.windows}.")
     if recipe.windows > 1:

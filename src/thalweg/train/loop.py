@@ -1,10 +1,10 @@
 """The loop: a generator of snapshots. To stop is `break`; to log is the caller's line; nothing is called back."""
 
-import dataclasses
 import math
 import random
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,12 +17,14 @@ from thalweg.train.evaluate import evaluate
 from thalweg.train.job import Epoch, Job
 from thalweg.train.step import Batch, Direct
 
-TRAIN_SAMPLE = 1024  # training examples that an evaluation looks at, beside all of the validation data
+TRAIN_SAMPLE = 512  # training examples that an evaluation looks at, beside all of the validation data
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Row:
-    """What is known of one step: taken with rate `lr` on weights of loss `loss`."""
+class Row(NamedTuple):
+    """What is known of one step: taken with rate `lr` on weights of loss `loss`.
+
+    `seconds` were spent training until then, evaluations included; what the caller does between snapshots is not.
+    """
 
     step: int
     epoch: float
@@ -32,8 +34,7 @@ class Row:
     seconds: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Tell what has just happened: the steps taken, an evaluation if one was due, how things stand."""
 
     rows: tuple[Row, ...]
@@ -49,10 +50,11 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
     Goes on from `job.state`, `seconds` into the run. Between two snapshots the state is whole: to save it there and
     load it later gives the same run.
     """
-    state, start = job.state, time.perf_counter() - seconds
+    state, trained = job.state, seconds
     batches: Epoch | None = None
     outcome = Outcome.RUNNING if state.step < job.num_steps else Outcome.FINISHED
     while outcome is Outcome.RUNNING:
+        begin = time.perf_counter()
         epoch, within = divmod(state.step, job.steps_per_epoch)
         if batches is None or within == 0:
             batches = Epoch(job.data.train, batch_size=job.recipe.batch_size or 1, seed=job.recipe.seed, epoch=epoch)
@@ -63,10 +65,12 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
             _fix_generators(job.recipe.seed, first)
         chosen = [batches[k] for k in range(within, within + count)]
         taken = job.stepper.take(chosen, rates[within : within + count])
-        now = time.perf_counter() - start
+        now = trained + time.perf_counter() - begin
         rows = tuple(
-            Row(first + k, (first + k) / job.steps_per_epoch, loss, rates[within + k], norm, now)
-            for k, (loss, norm) in enumerate(taken)
+            [
+                Row(first + k, (first + k) / job.steps_per_epoch, loss, rates[within + k], norm, now)
+                for k, (loss, norm) in enumerate(taken)
+            ]
         )
         evaluation = None
         improved = False
@@ -75,7 +79,8 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
         elif _due(job):
             evaluation = look(job)
             improved, outcome = _judge(job, evaluation)
-        if outcome is Outcome.RUNNING and job.recipe.max_seconds and now >= job.recipe.max_seconds:
+        trained += time.perf_counter() - begin
+        if outcome is Outcome.RUNNING and job.recipe.max_seconds and trained >= job.recipe.max_seconds:
             outcome = Outcome.BUDGET
         yield Snapshot(rows, outcome, chosen[-1], evaluation, improved)
 

@@ -29,14 +29,15 @@ class Recorder:
         self._saves = Governor(CHECKPOINT_SHARE)
         self._before: tuple[int, Params] | None = None
         self._layers_known = False
-        self._seconds = 0.0
+        self._seconds = self._from = 0.0
 
     def resume(self) -> float:
         """Go back to the last checkpoint; return the seconds trained until then."""
         facts = checkpoint.load(self.job.state, self.folder.last_checkpoint)
         self.trace.rewind(self.job.state.step)
         self._saves.count = 1
-        return float(facts["seconds"])
+        self._seconds = self._from = float(facts["seconds"])
+        return self._seconds
 
     def see(self, snapshot: Snapshot) -> None:
         """Write a snapshot down."""
@@ -45,14 +46,14 @@ class Recorder:
         self._seconds = snapshot.rows[-1].seconds
         if self._before is not None:
             self._look_into_layers(snapshot)
-        elif self._signals.allows():
+        elif self._signals.allows(self._seconds - self._from):
             with self._signals.measuring():
                 self._before = (self.job.state.step, {k: v.clone() for k, v in self.job.state.trainable.items()})
         if snapshot.evaluation:
             epoch = self.job.state.step / self.job.steps_per_epoch
             for split, values in snapshot.evaluation.items():
                 self.trace.evaluation(step=self.job.state.step, epoch=epoch, split=split, values=values)
-        if snapshot.outcome is Outcome.RUNNING and self._saves.allows():
+        if snapshot.outcome is Outcome.RUNNING and self._saves.allows(self._seconds - self._from):
             self.save()
 
     def save(self) -> None:
@@ -68,7 +69,9 @@ class Recorder:
 
     def finish(self, outcome: Outcome) -> None:
         """Close the trace with how the run ended."""
-        self.trace.set_meta(outcome=outcome.value, seconds=self._seconds, signal_share=self._signals.fraction())
+        trained = max(self._seconds - self._from, 1e-9)
+        shares = {"signals": self._signals.spent / trained, "checkpoints": self._saves.spent / trained}
+        self.trace.set_meta(outcome=outcome.value, seconds=self._seconds, shares=shares)
         self.trace.close()
 
     def _look_into_layers(self, snapshot: Snapshot) -> None:

@@ -54,8 +54,14 @@ class Session:
                 yield snapshot
                 if self._asked_to_stop and self.outcome is Outcome.RUNNING:
                     break
-        finally:
             self._end()
+        except GeneratorExit:  # the caller left with `break`
+            self._end()
+        except BaseException:  # a step under way may be half done: the last checkpoint is what can be gone on from
+            self._recorder.finish(Outcome.INTERRUPTED)
+            raise
+        finally:
+            self._lock.close()
             _put_process_state(before)
 
     def _end(self) -> None:
@@ -76,7 +82,6 @@ class Session:
             recorder.trace.event(job.state.step, kind, sentence)
             self.told.append(sentence)
         recorder.finish(self.outcome)
-        self._lock.close()
 
 
 def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:

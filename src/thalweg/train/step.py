@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from thalweg.core.types import Params
 from thalweg.model import Loss
-from thalweg.rules import Rule, fused
+from thalweg.rules import Rule, Transformation, follow, fused
 from thalweg.train.gradient import gradient
 from thalweg.train.replay import record
 from thalweg.train.state import State
@@ -52,7 +52,7 @@ class Direct(Stepper):
         self._weights = [state.module.get_parameter(name) for name in state.trainable]
         self._flat = "flat" in state.params
         self._fused = None if self._flat else fused(task.rule, state.params)
-        self._hyper = task.rule.hyper()
+        self._hyper, self._chain = task.rule.hyper(), task.rule.chain()
 
     def take(self, batches: Sequence[Batch], rates: Sequence[float]) -> Taken:
         taken = [self._step(batch, rate) for batch, rate in zip(batches, rates, strict=True)]
@@ -73,7 +73,7 @@ class Direct(Stepper):
                 named = dict(zip(state.trainable, grads, strict=True))
                 flat = torch.cat([g.reshape(-1) for g in grads]) if self._flat else None
                 norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)) if flat is None else flat)
-                apply(task.rule, state, named if flat is None else {"flat": flat}, hyper)
+                apply(self._chain, state, named if flat is None else {"flat": flat}, hyper)
         state.step += 1
         return loss, norm
 
@@ -86,24 +86,23 @@ class Played(Stepper):
         self._recordings: dict[torch.Size, Callable[..., tuple[Tensor, Tensor, Tensor]]] = {}
         self._weights = list(state.trainable.values())
         self._buffers = [buffer for _, buffer in state.module.named_buffers()]
-        self._hyper = task.rule.hyper()
+        self._hyper, self._chain = task.rule.hyper(), task.rule.chain()
 
     def take(self, batches: Sequence[Batch], rates: Sequence[float]) -> Taken:
         state, taken = self.state, []
         for (x, y), rate in zip(batches, rates, strict=True):
             play = self._recordings.get(x.shape) or self._record(x, y)
             with torch.inference_mode():
-                loss, grad, norm = play(*self._weights, *self._buffers, x, y)
+                loss, grad, norm = play(x, y)
                 self._hyper["lr"] = rate
-                apply(self.task.rule, state, {"flat": grad}, self._hyper)
+                apply(self._chain, state, {"flat": grad}, self._hyper)
             state.step += 1
             taken.append((loss.item(), norm.item()))
         return taken
 
     def _record(self, x: Tensor, y: Tensor) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         function = flat_gradient(self.state.module, self.task)
-        copies = [tensor.clone() for tensor in (*self._weights, *self._buffers, x, y)]
-        self._recordings[x.shape] = play = record(function, copies)
+        self._recordings[x.shape] = play = record(function, [x, y], fixed=[*self._weights, *self._buffers])
         return play
 
 
@@ -137,8 +136,8 @@ class _Bound:
         return outputs
 
 
-def apply(rule: Rule, state: State, grads: Params, hyper: dict[str, float]) -> None:
-    """Let the rule change the weights in place."""
-    change, state.memory = rule.update(grads, state.memory, state.params, hyper, state.step)
+def apply(chain: tuple[Transformation, ...], state: State, grads: Params, hyper: dict[str, float]) -> None:
+    """Let a rule's chain change the weights in place."""
+    change, state.memory = follow(chain, grads, state.memory, state.params, hyper, state.step)
     for name, param in state.params.items():
         param.add_(change[name])

@@ -1,7 +1,8 @@
 """Scalers: maps of the inputs whose constants come from the training rows alone.
 
-To add a scaler, write a final frozen dataclass under `Scaler` and one import line in `scalers/__init__.py`; `prepare`,
-prediction and the contract test follow. Constants are float64 and lie on the CPU; what is applied gives float32.
+To add a scaler, write a final frozen dataclass under `Scaler` and one import line in `scalers/__init__.py`;
+`prepare`, prediction and the contract test follow. Constants are float64 and lie on the CPU; what is applied
+gives float32.
 Axis letters: B batch, N examples, D features, C channels, L positions.
 """
 

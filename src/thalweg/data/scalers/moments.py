@@ -1,6 +1,7 @@
 """Means, variances and covariances of data that come in pieces, in float64.
 
-Pieces are merged by the pairwise formula of Chan, Golub and LeVeque (1983), which does not cancel as E[x²] - E[x]² does.
+Pieces are merged by the pairwise formula of Chan, Golub and LeVeque (1983), which does not cancel as E[x²] -
+E[x]² does.
 """
 
 from collections.abc import Iterable
@@ -13,8 +14,11 @@ Per: TypeAlias = Literal["feature", "channel"]
 
 
 def shared_axes(ndim: int, per: Per) -> tuple[int, ...]:
-    """Return the axes over which one constant holds: always the examples; the positions of a sequence (N, L, D); and
-    per channel also the pixels of an image (N, C, H, W)."""
+    """Return the axes over which one constant holds.
+
+    Always the examples, the positions of a sequence (N, L, D) and, per channel, the pixels of an image (N, C,
+    H, W).
+    """
     if ndim == 4 and per == "channel":
         return (0, 2, 3)
     return (0, 1) if ndim == 3 else (0,)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from thalweg.data.scalers.moments import Per, mean_and_variance, shared_axes
 _NO_SPREAD = 10 * torch.finfo(torch.float64).eps  # a deviation below this share of the mean is rounding
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class NoScale(Scaler):
     """Leave inputs as they are."""
@@ -27,6 +28,7 @@ class NoScale(Scaler):
         return x.to(torch.float32)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Centre(Scaler):
     """Subtract the mean: x - mean."""
@@ -42,6 +44,7 @@ class Centre(Scaler):
         return (x.to(torch.float64) - fitted["mean"]).to(torch.float32)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Standardise(Scaler):
     """Give mean 0 and variance 1: (x - mean) / deviation; what is constant becomes 0."""
@@ -57,6 +60,7 @@ class Standardise(Scaler):
         return ((x.to(torch.float64) - fitted["mean"]) / fitted["deviation"]).to(torch.float32)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class MinMax(Scaler):
     """Stretch the training range onto [low, high]; new data may lie outside."""

@@ -1,12 +1,13 @@
-"""Whitening: inputs without correlation and with variance 1, along the principal axes or as near the original as can be.
+"""Whitening: inputs without correlation and with variance 1, along their axes or near the original.
 
-Let Σ = V diag(λ) Vᵀ be the covariance of the training inputs x - mean. PCA gives (x - mean) V diag(λ + eps)^(-1/2),
+Let Σ = V diag(λ) Vᵀ be the covariance of the training inputs x - mean.
+PCA gives (x - mean) V diag(λ + eps)^(-1/2).
 ZCA turns that back: (x - mean) V diag(λ + eps)^(-1/2) Vᵀ.
 """
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -24,9 +25,10 @@ Eps: TypeAlias = Annotated[
 ]
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class WhitenPCA(Scaler):
-    """Turn inputs onto their principal axes and give each variance 1; the result is flat, (B, num_components).
+    """Turn inputs onto their principal axes, each with variance 1; the result is flat, (B, num_components).
 
     Directions without variance are left out.
     """
@@ -47,6 +49,7 @@ class WhitenPCA(Scaler):
         return ((x.flatten(1).to(torch.float64) - fitted["mean"]) @ fitted["matrix"]).to(torch.float32)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class WhitenZCA(Scaler):
     """Whiten and turn back, so that an image still looks like an image; the shape stays."""
@@ -64,7 +67,7 @@ class WhitenZCA(Scaler):
 
 
 def _principal_axes(chunks: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean (D,), variances (K,) from the largest down, and axes (D, K), K the number that have any variance."""
+    """Return mean (D,), variances (K,) from the largest down, and axes (D, K); K of them vary."""
     mean, covariance, count = mean_and_covariance(_narrow(chunks))
     if count < 2:
         raise DataError(f"whitening needs at least two training examples, got {count}; bring more.")

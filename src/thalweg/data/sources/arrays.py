@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 import polars as pl
@@ -16,9 +16,10 @@ from thalweg.data.frames import as_frame, is_frame
 from thalweg.data.targets import read_targets
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Arrays(OwnData):
-    """Give inputs X (N, ...) and targets y (N,) or (N, T) that are in memory: arrays, tensors, lists; X also a data frame."""
+    """Give inputs X (N, ...) and targets y (N,) or (N, T) in memory; X may be a data frame."""
 
     name: ClassVar[str] = "arrays"
     content: ClassVar[tuple[str, ...]] = ("X", "y")
@@ -29,36 +30,35 @@ class Arrays(OwnData):
     class_names: tuple[str, ...] = ()
 
     def check(self) -> None:
-        check_choices("Arrays", self.task, self.kind)
+        check_choices("Arrays", task=self.task, kind=self.kind)
 
     def load(self) -> Dataset:
         if self.y is None:
             raise UsageError(
                 "`Arrays(y=...)` must be given to train, got None; without targets there is prediction only."
             )
-        inputs = read_inputs(self.X, "X", "")
-        return dataset_of(inputs, as_array(self.y, "y", ""), self, origin="")
+        inputs = read_inputs(self.X, "X")
+        return dataset_of(inputs, as_array(self.y, "y"), source=self, origin="")
 
     def load_inputs(self) -> RawInputs:
-        return RawInputs(values=read_inputs(self.X, "X", ""))
+        return RawInputs(values=read_inputs(self.X, "X"))
 
     def save(self, path: str | Path) -> Path:
         """Write X and y as an .npz, so that a run on them can be repeated; `ArrayFile(path=...)` reads it."""
         path = Path(path)
-        inputs = read_inputs(self.X, "X", "")
+        inputs = read_inputs(self.X, "X")
         if isinstance(inputs, pl.DataFrame):
             raise UsageError(
                 "`Arrays.save(path)` writes arrays, got a data frame as X; use Frame(frame=...).save(path)."
             )
-        targets = {} if self.y is None else {"y": as_array(self.y, "y", "")}
-        if targets and targets["y"].dtype.kind == "O":
-            targets["y"] = targets["y"].astype(str)
+        targets = np.zeros(0) if self.y is None else as_array(self.y, "y")
+        targets = targets.astype(str) if targets.dtype.kind == "O" else targets
         with storage_errors(path), path.open("wb") as file:
-            np.savez(file, X=inputs, **targets)
+            np.savez(file, X=inputs, y=targets) if self.y is not None else np.savez(file, X=inputs)
         return path
 
 
-def check_choices(call: str, task: str | None, kind: str | None) -> None:
+def check_choices(call: str, *, task: str | None, kind: str | None = None) -> None:
     """Raise `UsageError` for a task or kind that arrays and tables cannot have."""
     if task not in (None, *TASKS[:2]):
         raise law(f"{call}(task=...)", f"must be {' or '.join(TASKS[:2])}", task)
@@ -66,11 +66,11 @@ def check_choices(call: str, task: str | None, kind: str | None) -> None:
         raise law(f"{call}(kind=...)", f"must be one of {', '.join(KINDS[:4])}", kind)
 
 
-def read_inputs(data: Any, what: str, file: str) -> np.ndarray | pl.DataFrame:
+def read_inputs(data: Any, what: str, *, file: str = "") -> np.ndarray | pl.DataFrame:
     """Return inputs as an array of numbers or as a frame. Raises `DataError` for words among the numbers."""
     if is_frame(data):
         return as_frame(data)
-    array = as_array(data, what, file)
+    array = as_array(data, what, file=file)
     if array.dtype.kind in "OUS":
         return _numbers(array, what, file)
     if array.dtype.kind not in "biuf":
@@ -82,7 +82,7 @@ def read_inputs(data: Any, what: str, file: str) -> np.ndarray | pl.DataFrame:
     return array[:, None] if array.ndim == 1 else array
 
 
-def as_array(data: Any, what: str, file: str) -> np.ndarray:
+def as_array(data: Any, what: str, *, file: str = "") -> np.ndarray:
     """Return anything array-like as an array, a memory-mapped one as it is."""
     if isinstance(data, np.ndarray):
         return data
@@ -96,32 +96,31 @@ def as_array(data: Any, what: str, file: str) -> np.ndarray:
 
 
 def dataset_of(
-    inputs: np.ndarray | pl.DataFrame, targets: np.ndarray, source: Any, *, origin: str
+    inputs: np.ndarray | pl.DataFrame, targets: np.ndarray, *, source: Any, origin: str
 ) -> Dataset:
     """Build a dataset from inputs, targets and a source's `task`, `kind` and `class_names`."""
     if len(inputs) != (len(targets) if targets.ndim else 0):
         counts = f"X has {len(inputs)} examples, y has {len(targets) if targets.ndim else 'a single value'}"
         raise DataError(f"{counts}; give one target an example.", file=origin or None)
     read = read_targets(targets, task=source.task, column="y", file=origin, class_names=source.class_names)
-    common = {
-        "targets": read.values,
-        "task": read.task,
-        "class_names": read.class_names,
-        "target_names": ("y",)
-        if read.values.ndim == 1
-        else tuple(f"y{i + 1}" for i in range(read.values.shape[1])),
-        "origin": origin,
-    }
     if isinstance(inputs, pl.DataFrame):
-        frame, said = typed(inputs)
-        return Dataset(inputs=frame, kind="table", said=(*said, *read.said), **common)
-    inputs, kind, said = shape_inputs(inputs, source.kind)
-    scale = (
-        float(np.iinfo(inputs.dtype).max)
-        if kind == "image" and inputs.dtype in (np.uint8, np.uint16)
-        else 1.0
+        x, notes = typed(inputs)
+        kind, scale = "table", 1.0
+    else:
+        x, kind, notes = shape_inputs(inputs, source.kind)
+        scale = float(np.iinfo(x.dtype).max) if kind == "image" and x.dtype in (np.uint8, np.uint16) else 1.0
+    width = read.values.shape[1] if read.values.ndim > 1 else 1
+    return Dataset(
+        inputs=x,
+        targets=read.values,
+        task=read.task,
+        kind=kind,
+        class_names=read.class_names,
+        target_names=("y",) if width == 1 else tuple(f"y{place + 1}" for place in range(width)),
+        full_scale=scale,
+        said=(*notes, *read.said),
+        origin=origin,
     )
-    return Dataset(inputs=inputs, kind=kind, full_scale=scale, said=(*said, *read.said), **common)
 
 
 def shape_inputs(x: np.ndarray, kind: str | None) -> tuple[np.ndarray, str, tuple[Message, ...]]:
@@ -149,13 +148,13 @@ def shape_inputs(x: np.ndarray, kind: str | None) -> tuple[np.ndarray, str, tupl
 
 def _numbers(array: np.ndarray, what: str, file: str) -> np.ndarray:
     try:
-        return read_inputs(array.astype(np.float64), what, file)  # type: ignore[return-value]  # an array gives an array
+        return read_inputs(array.astype(np.float64), what, file=file)
     except (ValueError, TypeError):
         for place, cell in np.ndenumerate(array):
             try:
                 float(cell)
             except (ValueError, TypeError):
                 column = place[1] if len(place) > 1 else None
-                reason = f"{cell!r} in {what} is not a number; give numbers, or a data frame, whose words are encoded"
+                reason = f"{str(cell)!r} in {what} is not a number; give numbers, or a data frame with words"
                 raise DataError(f"{reason}.", file=file or None, row=place[0], column=column) from None
         raise

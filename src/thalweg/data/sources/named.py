@@ -1,12 +1,17 @@
 """The sets that ship with scikit-learn; nothing is downloaded."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
-from sklearn import datasets
 
 from thalweg.data.base import Dataset, Source
+
+
+def _bundled(name: str) -> Any:
+    from sklearn import datasets  # here, as it takes a second to import and most runs bring data of their own
+
+    return getattr(datasets, f"load_{name}")
 
 
 def _table(bunch: Any, origin: str) -> Dataset:
@@ -22,6 +27,7 @@ def _table(bunch: Any, origin: str) -> Dataset:
     )
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Digits(Source):
     """Give 1797 handwritten digits of 8 by 8 pixels with 17 grey levels, ten classes."""
@@ -29,7 +35,7 @@ class Digits(Source):
     name: ClassVar[str] = "digits"
 
     def load(self) -> Dataset:
-        bunch = datasets.load_digits()
+        bunch = _bundled("digits")()
         return Dataset(
             inputs=bunch.images[:, None].astype(np.uint8),
             targets=bunch.target.astype(np.int64),
@@ -42,6 +48,7 @@ class Digits(Source):
         )
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Iris(Source):
     """Give 150 irises of three species, four lengths in cm."""
@@ -49,9 +56,10 @@ class Iris(Source):
     name: ClassVar[str] = "iris"
 
     def load(self) -> Dataset:
-        return _table(datasets.load_iris(), self.name)
+        return _table(_bundled("iris")(), self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Wine(Source):
     """Give 178 wines of three cultivars, 13 chemical measurements of very different size."""
@@ -59,9 +67,10 @@ class Wine(Source):
     name: ClassVar[str] = "wine"
 
     def load(self) -> Dataset:
-        return _table(datasets.load_wine(), self.name)
+        return _table(_bundled("wine")(), self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class BreastCancer(Source):
     """Give 569 tumours, malignant or benign, 30 measurements of cell nuclei."""
@@ -69,9 +78,10 @@ class BreastCancer(Source):
     name: ClassVar[str] = "breast_cancer"
 
     def load(self) -> Dataset:
-        return _table(datasets.load_breast_cancer(), self.name)
+        return _table(_bundled("breast_cancer")(), self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Diabetes(Source):
     """Give 442 patients, ten measurements, and how far the disease went on within a year (regression)."""
@@ -79,7 +89,7 @@ class Diabetes(Source):
     name: ClassVar[str] = "diabetes"
 
     def load(self) -> Dataset:
-        bunch = datasets.load_diabetes(scaled=False)
+        bunch = _bundled("diabetes")(scaled=False)
         return Dataset(
             inputs=bunch.data,
             targets=bunch.target.astype(np.float64),

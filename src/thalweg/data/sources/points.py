@@ -1,10 +1,11 @@
-"""Points in the plane, in two classes or with a height, after the sets of TensorFlow Playground (Smilkov 2017).
+"""Points in the plane, in two classes or with a height, after the sets of TensorFlow Playground (Smilkov
+2017).
 
 The plane is [-6, 6] x [-6, 6]; every set is a pure function of its fields.
 """
 
 import dataclasses
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias, final
 
 import numpy as np
 
@@ -45,6 +46,7 @@ def _heights(points: np.ndarray, heights: np.ndarray, origin: str) -> Dataset:
     )
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Circle(Source):
     """Give a disc of one class inside a ring of the other."""
@@ -64,6 +66,7 @@ class Circle(Source):
         return _classes(points, np.hypot(shaken[:, 0], shaken[:, 1]) < _RADIUS / 2, self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Xor(Source):
     """Give four quadrants whose class is the sign of x1 x2."""
@@ -81,6 +84,7 @@ class Xor(Source):
         return _classes(points, shaken[:, 0] * shaken[:, 1] >= 0, self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Gauss(Source):
     """Give two round clouds at (2, 2) and (-2, -2)."""
@@ -98,6 +102,7 @@ class Gauss(Source):
         return _classes(centre + deviation * draw.standard_normal((self.size, 2)), positive, self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Spiral(Source):
     """Give two arms wound around each other, the hardest of the plane sets."""
@@ -116,6 +121,7 @@ class Spiral(Source):
         return _classes(points + self.noise * draw.uniform(-1, 1, points.shape), positive, self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Moons(Source):
     """Give two half circles that reach into each other."""
@@ -134,6 +140,7 @@ class Moons(Source):
         return _classes(3 * (points + self.noise * draw.standard_normal(points.shape)), positive, self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Plane(Source):
     """Give a tilted plane over the points: height = (x1 + x2) / 10."""
@@ -150,9 +157,10 @@ class Plane(Source):
         return _heights(points, shaken.sum(axis=1) / 10, self.name)
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class MultiGauss(Source):
-    """Give six hills and hollows, each a cone of radius 2 and height 1; at a point the largest of them counts."""
+    """Give six hills and hollows, cones of radius 2 and height 1; at a point the largest counts."""
 
     name: ClassVar[str] = "multi_gauss"
     noise: Noise = 0.0

@@ -1,7 +1,7 @@
 """Text as a stream of characters, from files that the user names."""
 
 import dataclasses
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, final
 
 from thalweg.core import DataError, Knob, UsageError, message
 from thalweg.data.base import Dataset, OwnData, RawInputs
@@ -9,9 +9,10 @@ from thalweg.data.reading import existing_file
 from thalweg.data.tokens import encode_text, vocabulary_of
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Text(OwnData):
-    """Give the characters of one or several UTF-8 files, one after the other; the task is to say the next one."""
+    """Give the characters of UTF-8 files, one after the other; the task is to say the next one."""
 
     name: ClassVar[str] = "text"
     content: ClassVar[tuple[str, ...]] = ("paths",)

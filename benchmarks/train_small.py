@@ -1,0 +1,195 @@
+"""A step of a small network: digits, MLP 64-64-64-10, batch 64, SGD with momentum, on one thread and on torch's default.
+
+    python benchmarks/train_small.py [--rounds 15] [--threads 1]
+
+Our figure is that of a run as a user gets it: with the trace, sampled signals, evaluations and checkpoints, on disk.
+"""
+
+import argparse
+import importlib.util
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from timing import keep, race, table
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import thalweg as tw
+from thalweg.train import Recipe, start
+
+BATCH, LR, MOMENTUM = 64, 0.05, 0.9
+Contender = Callable[[int], None]
+
+
+def digits() -> tuple[torch.Tensor, torch.Tensor]:
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16 - 0.3).astype(np.float32)
+    return torch.from_numpy(X[:1257]), torch.from_numpy(y[:1257])
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def forever(make: Callable[[], object]) -> Contender:
+    """Turn a source of endless single steps into a contender."""
+    steps = iter(make())  # type: ignore[call-overload]
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            next(steps)
+
+    return run
+
+
+def by_hand():
+    """The loop that people write over tensors."""
+    X, y = digits()
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
+    while True:
+        running = 0.0
+        for index in torch.randperm(len(X)).split(BATCH):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(X[index]), y[index])
+            loss.backward()
+            optimizer.step()
+            running += loss.item()
+            yield running
+
+
+def with_loader():
+    """The same over a DataLoader."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
+    loader = DataLoader(TensorDataset(*digits()), batch_size=BATCH, shuffle=True)
+    while True:
+        running = 0.0
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            running += loss.item()
+            yield running
+
+
+def ours(folder: Path, *, threads: int, compile: bool):
+    """A whole recorded run of thalweg, step by step."""
+    warnings.simplefilter("ignore")
+    while True:
+        recipe = Recipe(
+            data=tw.open_source("digits"), model=tw.mlp(64, 64), rule=tw.rules.SGD(lr=LR, momentum=MOMENTUM),
+            batch_size=BATCH, epochs=5000, stop=None, threads=threads, compile=compile, device="cpu",
+        )  # fmt: skip
+        for snapshot in start(recipe, out=folder):
+            for _ in snapshot.rows:
+                yield
+
+
+def sklearn_steps() -> Contender:
+    from sklearn.neural_network import MLPClassifier
+
+    X, y = (t.numpy() for t in digits())
+    model = MLPClassifier((64, 64), solver="sgd", momentum=MOMENTUM, learning_rate_init=LR, batch_size=BATCH)
+    model.partial_fit(X[:BATCH], y[:BATCH], classes=range(10))
+    place = [0]
+
+    def run(count: int) -> None:  # one call of partial_fit is one step for one batch of examples
+        for _ in range(count):
+            a = place[0] = (place[0] + BATCH) % (len(X) - BATCH)
+            model.partial_fit(X[a : a + BATCH], y[a : a + BATCH])
+
+    return run
+
+
+def jax_scan() -> Contender:
+    import jax
+    import jax.numpy as jnp
+
+    X, y = (jnp.asarray(t.numpy()) for t in digits())
+    params = [jnp.asarray(p.detach().numpy().T) for p in network().parameters()]
+
+    def loss(params, x, y):
+        for k in (0, 2):
+            x = jax.nn.relu(x @ params[k] + params[k + 1])
+        logits = x @ params[4] + params[5]
+        return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1).mean()
+
+    def step(carry, index):
+        params, velocity = carry
+        value, grads = jax.value_and_grad(loss)(params, X[index], y[index])
+        velocity = [MOMENTUM * v + g for v, g in zip(velocity, grads, strict=True)]
+        return ([p - LR * v for p, v in zip(params, velocity, strict=True)], velocity), value
+
+    scan = jax.jit(lambda carry, orders: jax.lax.scan(step, carry, orders))
+    state = [(params, [jnp.zeros_like(p) for p in params])]
+    rng = np.random.default_rng(0)
+
+    def run(count: int) -> None:
+        order = np.concatenate([rng.permutation(len(X)) for _ in range(count * BATCH // len(X) + 1)])
+        state[0], losses = scan(state[0], jnp.asarray(order[: count * BATCH].reshape(count, BATCH)))
+        losses.block_until_ready()
+
+    return run
+
+
+def keras_jax() -> Contender:
+    import os
+
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    X, y = (t.numpy() for t in digits())
+    model = keras.Sequential([keras.layers.Dense(64, "relu"), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(LR, momentum=MOMENTUM), loss)
+
+    def run(count: int) -> None:
+        picks = np.resize(np.random.permutation(len(X)), count * BATCH)
+        model.fit(X[picks], y[picks], batch_size=BATCH, epochs=1, verbose=0)
+
+    return run
+
+
+PEERS = {"scikit-learn partial_fit": ("sklearn", sklearn_steps), "JAX, lax.scan": ("jax", jax_scan), "Keras on JAX": ("keras", keras_jax)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, torch.get_num_threads()])
+    parser.add_argument("--no-peers", action="store_true")
+    arguments = parser.parse_args()
+    kept = {}
+    for threads in dict.fromkeys(arguments.threads):
+        torch.set_num_threads(threads)
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder)
+            contenders = {
+                "hand-written loop over tensors": forever(by_hand),
+                "hand-written loop, DataLoader": forever(with_loader),
+                "thalweg, recorded": forever(lambda: ours(out, threads=threads, compile=False)),
+                "thalweg --compile, recorded": forever(lambda: ours(out, threads=threads, compile=True)),
+            }
+            for name, (module, make) in ({} if arguments.no_peers else PEERS).items():
+                if importlib.util.find_spec(module):
+                    contenders[name] = make()
+                else:
+                    print(f"{name}: not installed, skipped (pip install 'thalweg[bench]')")
+            timings = race(contenders, steps=300, rounds=arguments.rounds)
+            contenders.clear()  # ends our runs while their folders are still there
+        print(table(f"\n{threads} thread(s)", timings, base="hand-written loop over tensors"))
+        kept[f"{threads} threads"] = timings
+    keep("train_small.json", kept)
+
+
+if __name__ == "__main__":
+    main()

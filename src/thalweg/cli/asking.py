@@ -1,0 +1,94 @@
+"""The options that make a recipe, and the recipe that they make."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thalweg.cli.verb import F, option
+from thalweg.core import UsageError
+
+if TYPE_CHECKING:
+    from thalweg.train import Recipe
+
+_PATHS = {  # option: the setting it stands for
+    "scaler": "scaler", "model": "model", "hidden": "model.hidden", "activation": "model.activation", "loss": "loss",
+    "rule": "rule", "lr": "rule.lr", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch_size",
+    "windows": "windows", "max_seconds": "max_seconds", "seed": "seed", "device": "device", "precision": "precision",
+    "threads": "threads",
+}  # fmt: skip
+_OPTIONS: Sequence[Callable[[Any], Any]] = (
+    option("--target", metavar="COLUMN", section="data"),
+    option("--scaler", metavar="NAME", section="data"),
+    option("--model", metavar="NAME", section="network"),
+    option("--hidden", metavar="N,N", section="network"),
+    option("--activation", metavar="NAME", section="network"),
+    option("--loss", metavar="NAME", section="network"),
+    option("--rule", metavar="NAME", section="training"),
+    option("--lr", metavar="RATE", section="training"),
+    option("--schedule", metavar="NAME", section="training"),
+    option("--epochs", metavar="N", section="training"),
+    option("--batch-size", metavar="N", section="training"),
+    option("--windows", metavar="N", section="training"),
+    option("--max-seconds", metavar="S", section="training"),
+    option("--seed", metavar="N", section="training"),
+    option("--set", "sets", metavar="PATH=VALUE", multiple=True, section="training", help="set"),
+    option("--device", metavar="NAME", section="machine"),
+    option("--precision", metavar="NAME", section="machine"),
+    option("--threads", metavar="N", section="machine"),
+    option("--compile", is_flag=True, section="machine"),
+)
+
+
+def recipe_options(function: F) -> F:
+    """Give a verb the options that make a recipe."""
+    for decorate in reversed(_OPTIONS):
+        function = decorate(function)
+    return function
+
+
+def given_options(asked: Mapping[str, Any]) -> list[str]:
+    """Return the recipe options that were given, as they are typed."""
+    names = ("target", *_PATHS, "compile", "sets")
+    flags = {"sets": "--set"}
+    return [flags.get(name, "--" + name.replace("_", "-")) for name in names if asked.get(name)]
+
+
+def ask_recipe(source: str, asked: Mapping[str, Any]) -> "Recipe":
+    """Make the recipe that a source, or the path of a recipe.toml, and the options describe."""
+    from thalweg.cli.settings import change, read_settings  # noqa: PLC0415 - imports torch
+    from thalweg.data import open_source  # noqa: PLC0415 - imports torch
+    from thalweg.train import Recipe, read_recipe  # noqa: PLC0415 - imports torch
+
+    see_working_folder()
+    target = asked.get("target")
+    if source.endswith(".toml"):
+        recipe = read_recipe(Path(source))
+        first = [("data.target", target)] if target else []
+    else:
+        recipe, first = Recipe(data=open_source(source, target=target)), []
+    settings = [*first, *_settings(asked), *read_settings(asked.get("sets") or ())]
+    if recipe.model is None and asked.get("hidden") is not None and not asked.get("model"):
+        settings.insert(0, ("model", "mlp"))
+    return change(recipe, settings)
+
+
+def see_working_folder() -> None:
+    """Let modules of the working folder be imported, after everything installed: `--model package.module:Factory`."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
+def must_have(source: str | None, verb: str) -> str:
+    """Return the source, or say what to give."""
+    if source is None:
+        raise UsageError(
+            f"`thalweg {verb}` needs data: a name such as digits, the path of a file or folder, or a recipe.toml."
+        )
+    return source
+
+
+def _settings(asked: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = [(path, str(asked[name])) for name, path in _PATHS.items() if asked.get(name) is not None]
+    return [*found, ("compile", "true")] if asked.get("compile") else found

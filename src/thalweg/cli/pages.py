@@ -1,0 +1,67 @@
+"""Help pages: columns and wrapping that know how wide a Chinese character is."""
+
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterable
+
+import click
+
+INDENT = "  "
+_OPEN, _CLOSE = "（《“", "，。；：、！？）》”"
+_WORDS = re.compile(rf"[{_OPEN}]*(?:[\u2e80-\uffef]|[^\s\u2e80-\uffef{_OPEN}{_CLOSE}]+)?[{_CLOSE}]*|\s+")
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def pad(text: str, width: int) -> str:
+    """Fill a text with spaces up to a width in columns."""
+    return text + " " * max(width - width_of(text), 0)
+
+
+def cut(text: str, width: int) -> str:
+    """Shorten a text to a width in columns; what was left out is an ellipsis."""
+    if width_of(text) <= width:
+        return text
+    while text and width_of(text) > width - 1:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def page_width() -> int:
+    """Return the width of a page: that of the terminal, at most 100 columns."""
+    return max(40, min(shutil.get_terminal_size((80, 24)).columns, 100))
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a text into lines of at most `width` columns: between words, and between any two Chinese characters."""
+    lines, line = [], ""
+    for piece in _WORDS.findall(text):
+        if line and width_of(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece if line else piece.lstrip()
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+def columns(rows: Iterable[tuple[str, str]], *, left: int, indent: str = INDENT) -> str:
+    """Lay out (term, explanation) pairs; an explanation is wrapped beside its term, or below a term that is too long."""
+    room = page_width() - len(indent) - left - 2
+    out: list[str] = []
+    for term, explanation in rows:
+        first, *rest = wrap(explanation, room)
+        shown = click.style(term, fg="cyan") + " " * max(left - width_of(term), 0)
+        if width_of(term) > left:
+            out.append(f"{indent}{shown}")
+            rest = [first, *rest]
+        else:
+            out.append(f"{indent}{shown}  {first}".rstrip())
+        out += [f"{indent}{' ' * left}  {line}" for line in rest]
+    return "\n".join(out)
+
+
+def heading(text: str) -> str:
+    return click.style(text, bold=True)

@@ -1,0 +1,95 @@
+"""Settings: `PATH=VALUE` for any field of a recipe or of its components, typed by the field it is for."""
+
+import dataclasses
+import typing
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from thalweg.core import Component, UnknownName, UsageError, coerce, find, from_plain
+from thalweg.train import FAMILIES, Recipe
+
+_CHOOSE = {"model": "--model mlp", "loss": "--loss mse", "scaler": "--scaler standardise"}
+
+
+def read_settings(given: Sequence[str]) -> list[tuple[str, str]]:
+    """Split `PATH=VALUE` texts. Raises `UsageError` where there is no "="."""
+    for text in given:
+        if "=" not in text.lstrip("="):
+            raise UsageError(f"`--set` must read PATH=VALUE, got {text!r}; for example --set rule.lr=0.01.")
+    return [(path.strip(), value.strip()) for path, _, value in (text.partition("=") for text in given)]
+
+
+def change(recipe: Recipe, settings: Iterable[tuple[str, str]]) -> Recipe:
+    """Return the recipe with settings applied: kinds of components first, then their fields, later ones over earlier.
+
+    Raises `UnknownName` for a path that does not exist, `UsageError` for a value that its field does not take.
+    """
+    for path, value in sorted(settings, key=lambda setting: "." in setting[0]):
+        head, _, tail = path.partition(".")
+        if head not in _fields(Recipe):
+            raise UnknownName("setting", path, paths(recipe))
+        if tail:
+            new = _with_field(recipe, head, tail, value)
+        elif head in FAMILIES:
+            new = _component(recipe, head, value)
+        else:
+            new = coerce(_hints(Recipe)[head], value, head)
+        recipe = dataclasses.replace(recipe, **{head: new})
+    return recipe
+
+
+def paths(recipe: Recipe) -> list[str]:
+    """List the settings that a recipe has: its fields and those of its components."""
+    found = []
+    for field in dataclasses.fields(recipe):
+        part = getattr(recipe, field.name)
+        found.append(field.name)
+        if isinstance(part, Component):
+            found += [f"{field.name}.{inner}" for inner in _fields(type(part))]
+    return found
+
+
+def _with_field(recipe: Recipe, head: str, tail: str, value: str) -> Any:
+    part = getattr(recipe, head)
+    if head not in FAMILIES:
+        raise UnknownName("setting", f"{head}.{tail}", paths(recipe))
+    if part is None:
+        cure = f"choose one first: {_CHOOSE.get(head, f'--set {head}=...')}, for example"
+        raise UsageError(f"`{head}.{tail}` belongs to a {head} that is not chosen yet; {cure}.")
+    if tail not in _fields(type(part)):
+        raise _unknown_field(head, tail, part.name)
+    new = coerce(_hints(type(part))[tail], value, f"{head}.{tail}")
+    return dataclasses.replace(part, **{tail: new})
+
+
+def _unknown_field(head: str, tail: str, chosen: str) -> UsageError:
+    """Say that a component has no such field: which of its family have it, or what was probably meant."""
+    having = [name for name, member in FAMILIES[head].items() if tail in _fields(member)]
+    if having:
+        others = f"{', '.join(having)} {'has' if len(having) == 1 else 'have'} it"
+        return UsageError(f"`{head}.{tail}` is no field of {chosen}; {others}: --set {head}={having[0]}.")
+    known = {f"{head}.{field}" for member in FAMILIES[head].values() for field in _fields(member)}
+    return UnknownName("setting", f"{head}.{tail}", known)
+
+
+def _fields(owner: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(owner)]
+
+
+def _component(recipe: Recipe, head: str, value: str) -> Any:
+    catalogue = FAMILIES[head]
+    if value == "none" and "none" not in catalogue and head in ("stop", "model", "loss"):
+        return None
+    if head == "model" and ":" in value:
+        return from_plain(catalogue, {"kind": "module", "factory": value}, head)
+    part = getattr(recipe, head)
+    if part is not None and part.name == value:
+        return part  # naming the kind that it has keeps its fields
+    if head == "data":
+        raise UsageError(f"`data` cannot be set, got {value!r}; name the source itself: thalweg train {value}.")
+    find(catalogue, value, head)
+    return from_plain(catalogue, {"kind": value}, head)
+
+
+def _hints(owner: type) -> dict[str, Any]:
+    return typing.get_type_hints(owner)
