@@ -184,7 +184,7 @@ def main() -> None:
                     contenders[name] = make()
                 else:
                     print(f"{name}: not installed, skipped (pip install 'thalweg[bench]')")
-            timings = race(contenders, steps=300, rounds=arguments.rounds)
+            timings = race(contenders, steps=1000, rounds=arguments.rounds)
             contenders.clear()  # ends our runs while their folders are still there
         print(table(f"\n{threads} thread(s)", timings, base="hand-written loop over tensors"))
         kept[f"{threads} threads"] = timings

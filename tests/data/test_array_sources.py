@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 import torch
 
-from thalweg.core import DataError, StorageError, UsageError
+from thalweg.core import DataError, UsageError
 from thalweg.data import ArrayFile, Arrays, Split, prepare
 
 RNG = np.random.default_rng(0)
@@ -94,18 +94,33 @@ def test_words_cannot_be_values():
         Arrays(X=X, y=["1", "b"] * 20, task="regression").load()
 
 
-def test_saved_arrays_are_read_again(tmp_path):
-    Arrays(X=X, y=np.array(list("abcd"), dtype=object)[Y]).save(tmp_path / "a.npz")
-    source = ArrayFile(path=str(tmp_path / "a.npz"))
+WORDS = np.array(["10", "9", "b", "c"], dtype=object)[Y]
+
+
+@pytest.mark.parametrize(("x", "ending"), [(X, "npz"), (pl.DataFrame(X, schema=["a", "b", "y"]), "parquet")])
+@pytest.mark.parametrize("y", [Y, WORDS, X[:, 0], Y % 2 == 0], ids=["codes", "words", "values", "truths"])
+def test_saved_arrays_are_read_again(tmp_path, x, ending, y):
+    first = Arrays(X=x, y=y)
+    again = first.save(tmp_path / "data.npz")
+    assert [path.name for path in tmp_path.iterdir()] == [f"data.{ending}"] and len(again.fingerprint()) == 16
+    expected, found = first.load(), again.load()
+    assert (expected.task, expected.kind) == (found.task, found.kind)
+    assert np.array_equal(expected.targets, found.targets)
+    assert np.array_equal(np.asarray(expected.inputs), np.asarray(found.inputs))
+
+
+def test_task_kind_and_classes_are_kept(tmp_path):
+    source = Arrays(X=RNG.random((40, 4, 4)), y=Y, kind="image", class_names=tuple("dcba")).save(
+        tmp_path / "d.npz"
+    )
     dataset = source.load()
-    assert np.array_equal(dataset.inputs, X) and dataset.class_names == tuple("abcd")
-    assert len(source.fingerprint()) == 16
-    Arrays(X=X).save(tmp_path / "x.npz")
-    assert np.array_equal(ArrayFile(path=str(tmp_path / "x.npz")).load_inputs().values, X)
-    with pytest.raises(UsageError, match="use Frame"):
-        Arrays(X=pl.DataFrame({"a": [1]}), y=[1]).save(tmp_path / "b.npz")
-    with pytest.raises((StorageError, FileNotFoundError)):
-        Arrays(X=X).save(tmp_path / "no" / "x.npz")
+    assert dataset.kind == "image" and dataset.class_names == tuple("dcba")
+    assert Arrays(X=X, y=Y, task="regression").save(tmp_path / "e.npz").load().task == "regression"
+
+
+def test_what_cannot_be_saved_or_trained_on(tmp_path):
+    with pytest.raises(UsageError, match="give X as an array"):
+        Arrays(X=pl.DataFrame({"a": [1, 2]}), y=[[1, 2], [3, 4]]).save(tmp_path / "b.npz")
     with pytest.raises(UsageError, match="must be given to train"):
         Arrays(X=X).load()
 

@@ -172,6 +172,8 @@ def test_nested_columns_are_left_out():
     assert ("dropped_type", "bag") in keys(prepared)
     with pytest.raises(DataError, match="can be neither classes nor values"):
         Frame(frame=frame, target="bag").load()
+    with pytest.raises(DataError, match=r"no column is left.*`bag` left out"):
+        Frame(frame=frame.select("bag", pl.Series("y", [None, 1] * 6))).load()
 
 
 def test_blank_lines_and_quotes(tmp_path):

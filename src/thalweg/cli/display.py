@@ -4,6 +4,7 @@ Nothing runs beside the training: `see` reads the clock, and draws when it is ti
 0.4 ms; at 8 a second, and never more than 1 % of the time, that is what displaying costs.
 """
 
+import math
 import resource
 import sys
 import time
@@ -124,7 +125,7 @@ class Moving(Display):
 def picture(reading: Reading, width: int) -> Text:
     """Draw a reading as three lines of at most `width` columns."""
     text = Text(no_wrap=True, overflow="crop")
-    for style, part in (*_progress(reading, width), ("", "\n"), *_losses(reading), ("", "\n"), *_speed(reading)):
+    for style, part in (*_progress(reading, width), ("", "\n"), *_losses(reading, width), ("", "\n"), *_speed(reading)):
         text.append(part, style)
     return text
 
@@ -138,12 +139,20 @@ def _progress(r: Reading, width: int) -> list[tuple[str, str]]:
     return [("", head), ("cyan", "━" * full), ("bright_black", "━" * (room - full)), ("", tail)]
 
 
-def _losses(r: Reading) -> list[tuple[str, str]]:
-    found = [("", f"  {say('cli.loss')} "), ("bold", pad(f"{r.loss:.4g}", 9)), ("cyan", sparkline(r.curve, 16))]
-    if r.value == r.value:
-        best = say("cli.best", value=f"{r.best:.4g}", epoch=f"{r.best_epoch:g}")
-        found += [("", f"  {say('cli.validation')} {r.metric} "), ("bold", f"{r.value:.4g}"), ("bright_black", f" {best}")]
-    return found
+def _losses(r: Reading, width: int) -> list[tuple[str, str]]:
+    head = f"  {say('cli.loss')} "
+    value, metric = f"{r.value:.4g}", f"  {say('cli.validation')} {r.metric} "
+    best = " " + say("cli.best", value=f"{r.best:.4g}", epoch=f"{r.best_epoch:g}")
+    known = r.value == r.value
+    taken = width_of(head) + 9 + 1 + (width_of(metric + value + best) if known else 0)
+    found = [("", head), ("bold", pad(f"{r.loss:.4g}", 9)), ("cyan", sparkline(_curve(r), max(4, min(16, width - taken))))]
+    return [*found, ("", metric), ("bold", value), ("bright_black", best)] if known else found
+
+
+def _curve(r: Reading) -> list[float]:
+    """Return the curve to draw: its logarithm where it spans more than a power of ten."""
+    wide = r.curve and min(r.curve) > 0 and max(r.curve) > 10 * min(r.curve)
+    return [math.log(value) for value in r.curve] if wide else list(r.curve)
 
 
 def _speed(r: Reading) -> list[tuple[str, str]]:

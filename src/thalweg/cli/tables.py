@@ -30,5 +30,7 @@ def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> st
 
 
 def number(value: float | None) -> str:
-    """Write a score with four digits; "-" where there is none."""
-    return "-" if value is None or value != value else f"{value:.4g}"
+    """Write a score: four decimals where that says enough, else four digits; "-" where there is none."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 10 or value == 0 else f"{value:.4g}"

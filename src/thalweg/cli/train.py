@@ -10,6 +10,7 @@ import click
 from thalweg.cli import ending
 from thalweg.cli.asking import ask_recipe, given_options, must_have, recipe_options, see_working_folder
 from thalweg.cli.output import answer, note, waiting, write_record
+from thalweg.cli.pages import page_width, wrap
 from thalweg.cli.verb import Name, Verb, common, option
 from thalweg.core import Outcome, UsageError, say
 
@@ -109,8 +110,12 @@ def _opening(session: "Session") -> list[str]:
     job = session.job
     parts = {name: f"{len(part):,}" for name, part in _parts(job)}
     model = describe(job.recipe.model) if job.recipe.model else "?"
-    first = say("cli.training", run=session.folder.path, model=model, source=job.recipe.data.name, **parts)
-    return ["", f"  {first}", *(f"  · {sentence}" for sentence in (*job.said, *session.told)), ""]
+    first = say("cli.training", run=session.folder.path.name, model=model, source=job.recipe.data.name, **parts)
+    lines = ["", *("  " + line for line in wrap(first, page_width() - 4))]
+    for sentence in (*job.said, *session.told):
+        head, *rest = wrap(str(sentence), page_width() - 6)
+        lines += [f"  · {head}", *(f"    {line}" for line in rest)]
+    return [*lines, ""]
 
 
 def _parts(job: Any) -> list[tuple[str, Any]]:
@@ -119,7 +124,6 @@ def _parts(job: Any) -> list[tuple[str, Any]]:
 
 def _finish(session: "Session", asked: Mapping[str, Any], *, signalled: int | None) -> int:
     """Write report, record and page; return the exit code."""
-    from thalweg.cli.story import show_run  # noqa: PLC0415 - imports torch
     from thalweg.runs import Run  # noqa: PLC0415 - imports torch
 
     run = Run(session.folder.path)
@@ -134,6 +138,9 @@ def _finish(session: "Session", asked: Mapping[str, Any], *, signalled: int | No
     if asked["quiet"] and asked["json_to"] != "-":
         answer(str(run.path))
     elif not asked["quiet"] and asked["json_to"] != "-" and not interrupted:
+        from thalweg.cli.story import show_run  # noqa: PLC0415 - imports torch
+
+        note("")
         show_run(run)
     return _code(session, run, asked["fail_on"], signalled)
 

@@ -32,7 +32,7 @@ def typed(
 ) -> tuple[pl.DataFrame, tuple[Message, ...]]:
     """Find out what each column holds and give it that type.
 
-    Raises `DataError` for words in a column of numbers and for infinite numbers.
+    Raises `DataError` for words in a column of numbers, infinite numbers, and if no column is left.
     """
     columns: list[pl.Series] = []
     said: list[Message] = []
@@ -44,6 +44,9 @@ def typed(
             columns.append(found)
             if found.dtype == pl.Datetime and series.dtype == pl.String:
                 said.append(message("data.dates", column=series.name))
+    if not columns:
+        reasons = " ".join(note.text("en") for note in said)
+        raise DataError(f"no column is left to learn from. {reasons}".strip(), file=file or None)
     return pl.DataFrame(columns), tuple(said)
 
 

@@ -1,6 +1,9 @@
-"""One run told: to people on a terminal, as figures, as one HTML file."""
+"""One run told: as one value, on a terminal, as figures, as one HTML file."""
 
 from thalweg.report.sparkline import sparkline as sparkline
+from thalweg.report.story import Story as Story
+from thalweg.report.story import tell as tell
+from thalweg.report.text import run_page as run_page
 
 
 def plot_run(folder):  # type: ignore

@@ -157,8 +157,8 @@ def _summarise(path: Path, modified: float) -> Summary:
     except (ThalwegError, OSError, ValueError) as error:
         reason = str(error).replace(f"{path}/", "").replace(f"{path} ", "")
         return Summary(**place, outcome="damaged", reason=reason)
-    scores = _last_scores(evaluations)
-    metric = _main_metric(scores)
+    scores = last_scores(evaluations)
+    metric = main_metric(scores)
     outcome = meta.get("outcome") or ("running" if _is_held(path) else "killed")
     return Summary(
         **place, outcome=outcome, source=_source_name(recipe.data), model=describe(recipe.model) if recipe.model else "",
@@ -173,7 +173,8 @@ def _source_name(source: Any) -> str:
     return Path(path).name if isinstance(path, str) else str(source.name)
 
 
-def _last_scores(evaluations: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def last_scores(evaluations: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return split to metric to value: of the weights given back where the run is over, else of the last evaluation."""
     scores: dict[str, dict[str, float]] = {}
     for row in evaluations:
         scores.setdefault(row["split"], {})[row["metric"]] = row["value"]
@@ -182,7 +183,7 @@ def _last_scores(evaluations: list[dict[str, Any]]) -> dict[str, dict[str, float
     return scores
 
 
-def _main_metric(scores: dict[str, dict[str, float]]) -> str:
+def main_metric(scores: dict[str, dict[str, float]]) -> str:
     """Return the metric that people ask for first: that of the task, which the metrics that were recorded give away."""
     recorded = scores.get("test") or scores.get("validation") or {}
     for task in ("regression", "language", "classification"):

@@ -31,14 +31,18 @@ class Journal:
                 self._file.write(bytes(size))  # real blocks, so that a full disk is met here and not as a signal later
                 self._file.flush()
             self._map = mmap.mmap(self._file.fileno(), size)
-        self.count = min(struct.unpack_from("<q", self._map, 0)[0], CAPACITY)
+        counted: int = struct.unpack_from("<q", self._map, 0)[0]
+        self.count = counted if 0 <= counted <= CAPACITY else 0
 
-    def append(self, row: tuple[float, ...]) -> bool:
-        """Write a row; return whether the journal is now full and must be emptied."""
+    @property
+    def full(self) -> bool:
+        return self.count >= CAPACITY
+
+    def append(self, row: tuple[float, ...]) -> None:
+        """Write a row; a full journal must be emptied first."""
         self._row.pack_into(self._map, _HEAD + self.count * self._row.size, *row)
         self.count += 1
         struct.pack_into("<q", self._map, 0, self.count)
-        return self.count >= CAPACITY
 
     def rows(self) -> NDArray[np.float64]:
         """Return the rows written since the journal was last emptied, shape (count, width)."""

@@ -9,8 +9,9 @@ said in words that can be read in both languages).
 
 import contextlib
 import json
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ SCHEMA = 1
 STEP_COLUMNS = ("step", "member", "epoch", "loss", "lr", "grad_norm", "seconds")
 EVALUATION_COLUMNS = ("step", "member", "epoch", "split", "metric", "value")
 LAYER_COLUMNS = ("step", "member", "layer", "signal", "value")
+SPLITS_ON_THE_WAY = ("train", "validation")  # any other split is looked at once, when the run has ended
 _MOMENT = 1.0  # seconds after which the journal's rows move to the database, where readers see them
 
 _TABLES = """
+BEGIN;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS steps (step INTEGER, member INTEGER, epoch REAL, loss REAL, lr REAL, grad_norm REAL,
     seconds REAL, PRIMARY KEY (step, member)) WITHOUT ROWID;
@@ -35,6 +38,8 @@ CREATE TABLE IF NOT EXISTS evaluations (step INTEGER, member INTEGER, epoch REAL
 CREATE TABLE IF NOT EXISTS layers (step INTEGER, member INTEGER, layer TEXT, signal TEXT, value REAL,
     PRIMARY KEY (step, member, layer, signal)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, step INTEGER, kind TEXT, message TEXT, data TEXT);
+INSERT OR IGNORE INTO meta VALUES ('schema', '{schema}');
+COMMIT;
 """
 
 
@@ -45,12 +50,9 @@ class Trace:
         self.path = Path(path)
         if not self.path.is_file():
             raise RunError(f"{self.path} does not exist; a run folder holds a trace.sqlite.")
-        self._database = sqlite3.connect(f"file:{self.path.resolve()}?mode=rw", uri=True, timeout=30)
-        with self._clear_words():
-            row = self._database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        if row is None or int(row[0]) != SCHEMA:
-            found = "none" if row is None else row[0]
-            raise RunError(f"{self.path} has schema {found}, this version of thalweg reads schema {SCHEMA}.")
+        with _reading(self.path):
+            self._database = sqlite3.connect(_address(self.path), uri=True, timeout=30)
+            _check_schema(self.path, self._database)
 
     def steps(self, member: int = 0) -> dict[str, NDArray[np.float64]]:
         """Return the per-step columns of one member, each of shape (steps,)."""
@@ -62,9 +64,7 @@ class Trace:
     def evaluations(self, member: int = 0) -> list[dict[str, Any]]:
         """Return the evaluations of one member in the order in which they were made, one dict a metric."""
         query = f"SELECT {', '.join(EVALUATION_COLUMNS)} FROM evaluations WHERE member = ? ORDER BY step, split, metric"
-        rows = self._rows(query, member)
-        named = [dict(zip(EVALUATION_COLUMNS, row, strict=True)) for row in rows]
-        return [{**row, "value": float("nan") if row["value"] is None else row["value"]} for row in named]
+        return [_named(EVALUATION_COLUMNS, row) for row in self._rows(query, member)]
 
     def series(self, split: str, metric: str, member: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (steps, values) of one metric on one split."""
@@ -75,7 +75,7 @@ class Trace:
     def layers(self, member: int = 0) -> list[dict[str, Any]]:
         """Return the sampled signals of layers, one dict a value, in the order of the network's layers."""
         query = f"SELECT {', '.join(LAYER_COLUMNS)} FROM layers WHERE member = ? ORDER BY step"
-        rows = [dict(zip(LAYER_COLUMNS, row, strict=True)) for row in self._rows(query, member)]
+        rows = [_named(LAYER_COLUMNS, row) for row in self._rows(query, member)]
         rank = {name: k for k, name in enumerate(self.meta().get("layers", []))}
         return sorted(rows, key=lambda row: (row["step"], rank.get(row["layer"], len(rank))))
 
@@ -95,15 +95,8 @@ class Trace:
         self._database.close()
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._clear_words():
+        with _reading(self.path):
             return self._database.execute(query, values).fetchall()
-
-    @contextlib.contextmanager
-    def _clear_words(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            raise RunError(f"{self.path} is damaged or no trace of thalweg ({error}).") from None
 
 
 class TraceWriter:
@@ -115,17 +108,21 @@ class TraceWriter:
             self._database = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.executescript(_TABLES)
+            self._database.executescript(_TABLES.format(schema=SCHEMA))
+            _check_schema(self.path, self._database)
         self._journal = Journal(folder / "trace.journal", len(STEP_COLUMNS))
         self._flushed_at = 0.0
-        self.set_meta(schema=SCHEMA)
         self.flush()
 
-    def step(self, row: tuple[float, ...]) -> None:
-        """Write the columns of one step, in the order of `STEP_COLUMNS`."""
-        if self._journal.append(row) or abs(row[-1] - self._flushed_at) > _MOMENT:
+    def steps(self, rows: Sequence[tuple[float, ...]]) -> None:
+        """Write the columns of some steps, each in the order of `STEP_COLUMNS`."""
+        for row in rows:
+            if self._journal.full:
+                self.flush()
+            self._journal.append(row)
+        if rows and abs(rows[-1][-1] - self._flushed_at) > _MOMENT:
             self.flush()
-            self._flushed_at = row[-1]
+            self._flushed_at = rows[-1][-1]
 
     def evaluation(self, *, step: int, epoch: float, split: str, values: Mapping[str, float], member: int = 0) -> None:
         """Write metrics of one split."""
@@ -149,10 +146,17 @@ class TraceWriter:
         self._many("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
     def rewind(self, step: int) -> None:
-        """Forget everything from `step` on: a resumed run writes it again, the same."""
+        """Forget what a run that goes on after `step` updates writes again, the same.
+
+        An evaluation bears the number of updates before it: one at `step` on the way is kept, one at the end is not.
+        """
         self.flush()
-        for table in ("steps", "evaluations", "layers", "events"):
+        for table in ("steps", "layers", "events"):
             self._many(f"DELETE FROM {table} WHERE step >= ?", [(step,)])
+        at_end = f"split NOT IN ({', '.join('?' * len(SPLITS_ON_THE_WAY))})"
+        self._many(
+            f"DELETE FROM evaluations WHERE step > ? OR (step = ? AND {at_end})", [(step, step, *SPLITS_ON_THE_WAY)]
+        )
 
     def flush(self) -> None:
         """Move the journal's rows into the database, where readers see them."""
@@ -188,3 +192,32 @@ class TraceWriter:
             raise StorageError(f"{self.path} could not be written: {cure}.") from error
         except sqlite3.DatabaseError as error:
             raise RunError(f"{self.path} is damaged or no trace of thalweg ({error}).") from None
+
+
+def _address(path: Path) -> str:
+    """Name a trace for reading; SQLite needs files beside it, so a finished one in a sealed folder is read as it lies."""
+    live = Path(f"{path}-wal").exists()
+    sealed = not os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    return f"{path.resolve().as_uri()}?{'immutable=1' if sealed and not live else 'mode=rw'}"
+
+
+def _check_schema(path: Path, database: sqlite3.Connection) -> None:
+    row = database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    if row is None or row[0] != str(SCHEMA):
+        database.close()
+        found = "none" if row is None else row[0]
+        raise RunError(f"{path} has schema {found}, this version of thalweg reads schema {SCHEMA}.")
+
+
+def _named(columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
+    """Name the values of a row; SQLite keeps NaN as NULL."""
+    named = dict(zip(columns, row, strict=True))
+    return {**named, "value": float("nan") if named["value"] is None else named["value"]}
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise RunError(f"{path} is damaged or no trace of thalweg ({error}).") from None

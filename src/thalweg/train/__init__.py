@@ -11,7 +11,9 @@ from thalweg.train.loop import Row as Row
 from thalweg.train.loop import Snapshot as Snapshot
 from thalweg.train.loop import advance as advance
 from thalweg.train.loop import better as better
+from thalweg.train.loop import fix_generators as fix_generators
 from thalweg.train.loop import score as score
+from thalweg.train.loop import start_epoch as start_epoch
 from thalweg.train.recipe import Recipe as Recipe
 from thalweg.train.recipe import replace as replace
 from thalweg.train.recipe_file import FAMILIES as FAMILIES

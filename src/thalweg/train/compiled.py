@@ -1,7 +1,7 @@
 """Several steps as one compiled graph.
 
 The steps are recorded as for playing, the rule's update among them, and given to `torch.compile` as straight-line code:
-element-wise work between two matrix products becomes one loop, and the cost of a call is shared by `STEPS` steps.
+element-wise work between two matrix products becomes one loop, and the cost of a call is shared by all of its steps.
 """
 
 import warnings
@@ -15,73 +15,75 @@ from thalweg.core import UsageError
 from thalweg.core.types import Params
 from thalweg.train.replay import record_graph
 from thalweg.train.state import State
-from thalweg.train.step import Batch, Played, Stepper, Taken, Task, flat_gradient
+from thalweg.train.step import Block, Stepper, Taken, Task, flat_gradient
 
-STEPS = 10
+LONGEST, SHORTEST = 5, 3  # steps to a call: compiling takes about a second for each; more of them gain nothing
+_OPTIONS = {
+    "cpp_wrapper": True,  # the calls between kernels in C++ too
+    "max_autotune_gemm": True,  # with the one backend below this measures nothing and so is the same at every run
+    "max_autotune_gemm_backends": "ATEN",
+}
+
+
+def block_length(num_batches: int) -> int:
+    """Return how many steps one call takes, so that as few as can be of an epoch's steps are left for a shorter call."""
+    lengths = range(min(SHORTEST, num_batches), min(LONGEST, num_batches) + 1)
+    return max(lengths, key=lambda length: (num_batches // length * length, length), default=1)
 
 
 class Compiled(Stepper):
-    """Take `STEPS` equal steps by one compiled call; what is left over is played."""
+    """Take `length` steps by one compiled call; what is left over of an epoch gets a graph of its own."""
 
-    length = STEPS
-
-    def __init__(self, state: State, task: Task) -> None:
-        self.state, self.task = state, task
-        self._rest = Played(state, task)
-        self._graphs: dict[torch.Size, Callable[..., Any]] = {}
-        self._weights = list(state.trainable.values())
+    def __init__(self, state: State, task: Task, *, length: int) -> None:
+        self.state, self.task, self.length = state, task, length
+        self._graphs: dict[tuple[int, ...], Callable[..., Any]] = {}
         self._buffers = [buffer for _, buffer in state.module.named_buffers()]
 
-    def take(self, batches: Sequence[Batch], rates: Sequence[float]) -> Taken:
-        shapes = {x.shape for x, _ in batches}
-        if len(batches) != STEPS or len(shapes) > 1:
-            return self._rest.take(batches, rates)
-        state, slots = self.state, list(self.state.memory)
-        inputs = [x for x, _ in batches] + [y for _, y in batches]
+    def take(self, block: Block, rates: Sequence[float]) -> Taken:
+        state, slots, count = self.state, list(self.state.memory), len(block.sizes)
         state_now = [state.params["flat"], *(state.memory[slot]["flat"] for slot in slots)]
-        moments = torch.tensor([list(rates), list(range(state.step, state.step + STEPS))], dtype=torch.float64)
-        shape = batches[0][0].shape
-        graph = self._graphs[shape] if shape in self._graphs else self._compile(shape, inputs)
+        moments = torch.tensor([list(rates), list(range(state.step, state.step + count))], dtype=torch.float64)
+        arguments = [*state_now, moments, *self._buffers, block.x, block.y]
+        graph = self._graphs[block.sizes] if block.sizes in self._graphs else self._compile(block.sizes, arguments)
         with torch.no_grad():
-            flat, *memory, seen = graph(*state_now, moments, *self._buffers, *inputs)
+            flat, *memory, seen = graph(*arguments)
             state.params["flat"].copy_(flat)
         state.memory = {slot: {"flat": tensor} for slot, tensor in zip(slots, memory, strict=True)}
-        state.step += STEPS
+        state.step += count
         return [(loss, norm) for loss, norm in seen.tolist()]
 
-    def _compile(self, shape: torch.Size, inputs: list[Tensor]) -> Callable[..., Any]:
-        state = self.state
-        state_now = [state.params["flat"], *(content["flat"] for content in state.memory.values())]
-        moments = torch.ones(2, STEPS, dtype=torch.float64)
-        arguments = [t.clone() for t in (*state_now, moments, *self._buffers, *inputs)]
-        graph = record_graph(_steps(state, self.task), arguments)
-        compiled = torch.compile(graph, fullgraph=True, dynamic=False)
+    def _compile(self, sizes: tuple[int, ...], arguments: list[Tensor]) -> Callable[..., Any]:
+        copies = [tensor.clone() for tensor in arguments]
+        compiled = torch.compile(
+            record_graph(_steps(self.state, self.task, sizes), copies),
+            fullgraph=True, dynamic=False, options=_OPTIONS,
+        )  # fmt: skip
         try:
             with warnings.catch_warnings(), torch.no_grad():
                 warnings.simplefilter("ignore")  # the compiler's remarks on our machine are not the user's business
-                compiled(*[t.clone() for t in (*state_now, moments, *self._buffers, *inputs)])
+                compiled(*copies)
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UsageError(f"This step could not be compiled ({reason}); install a C++ compiler or leave --compile out.") from error
-        self._graphs[shape] = compiled
+            cure = "install a C++ compiler or leave --compile out"
+            raise UsageError(f"This step could not be compiled ({reason}); {cure}.") from error
+        self._graphs[sizes] = compiled
         return compiled
 
 
-def _steps(state: State, task: Task) -> Callable[..., Any]:
-    """Return `STEPS` steps as one pure function of weights, memory, rates, buffers and batches."""
+def _steps(state: State, task: Task, sizes: tuple[int, ...]) -> Callable[..., Any]:
+    """Return a step for each batch as one pure function of weights, memory, rates and counts, buffers, inputs, targets."""
     find = flat_gradient(state.module, task)
     shapes = [tensor.shape for tensor in state.trainable.values()]
-    slots, num_buffers = list(state.memory), len(list(state.module.named_buffers()))
+    slots = list(state.memory)
 
     def function(*tensors: Tensor) -> Any:
         flat, *rest = tensors
         memory: dict[str, Params] = {slot: {"flat": rest[k]} for k, slot in enumerate(slots)}
-        moments, *rest = rest[len(slots) :]
-        buffers, batches = rest[:num_buffers], rest[num_buffers:]
+        moments, *buffers, x, y = rest[len(slots) :]
         seen = []
-        for k in range(STEPS):
+        for k, batch in enumerate(zip(x.split(sizes), y.split(sizes), strict=True)):
             weights = [w.view(s) for w, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
-            loss, grad, norm = find(*weights, *buffers, batches[k], batches[k + STEPS])
+            loss, grad, norm = find(*weights, *buffers, *batch)
             hyper = {**task.rule.hyper(), "lr": moments[0, k]}
             change, memory = task.rule.update({"flat": grad}, memory, {"flat": flat}, hyper, moments[1, k])
             flat = flat + change["flat"]

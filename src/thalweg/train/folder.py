@@ -14,11 +14,11 @@ from torch import nn
 
 from thalweg.core import RunError, StorageError, make_folder, storage_errors
 from thalweg.data import Preparation
-from thalweg.model import Model, build_seeded
+from thalweg.model import Built, Model, build_seeded
 from thalweg.signals import Trace
 from thalweg.train import checkpoint
 from thalweg.train.recipe import Recipe
-from thalweg.train.recipe_file import read_recipe
+from thalweg.train.recipe_file import MadeInPython, read_recipe, read_toml
 from thalweg.train.state import weights_of
 
 
@@ -44,10 +44,6 @@ class Folder:
     def preparation_file(self) -> Path:
         return self.path / "preparation.safetensors"
 
-    @property
-    def data_file(self) -> Path:
-        return self.path / "data.npz"
-
     def exists(self) -> bool:
         return self.recipe_file.is_file()
 
@@ -58,6 +54,12 @@ class Folder:
     def recipe(self) -> Recipe:
         self.must_exist()
         return read_recipe(self.recipe_file)
+
+    def made_with(self) -> dict[str, str]:
+        """Return the versions the run was made with, and the fingerprint of its data."""
+        self.must_exist()
+        found: dict[str, str] = read_toml(self.recipe_file).get("made_with", {})
+        return found
 
     def trace(self) -> Trace:
         self.must_exist()
@@ -75,6 +77,8 @@ class Folder:
         preparation, model = self.preparation(), built or self.recipe().model
         if model is None:
             raise RunError(f"{self.recipe_file} names no model; the run was stopped before it was resolved.")
+        if isinstance(model, Built) and isinstance(model.module, MadeInPython):
+            raise RunError(f"The network of {self.path} was made in Python; open it with tw.Run(path, model=...).")
         module = build_seeded(model, preparation.input_shape, preparation.num_outputs, 0)
         weights = checkpoint.final_weights(self.last_checkpoint)
         own = weights_of(module)

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,12 +11,13 @@ from thalweg.core import Message, UsageError, message
 from thalweg.data import Dataset, Part, Prepared, epoch_order, prepare
 from thalweg.model import Loss, Model, build_seeded, convnet, loss_for, mlp, transformer
 from thalweg.schedules import progress
+from thalweg.train.compiled import Compiled, block_length
 from thalweg.train.recipe import Recipe
 from thalweg.train.state import State, begin
-from thalweg.train.step import Batch, Direct, Played, Stepper, Task
+from thalweg.train.step import Block, Direct, Played, Stepper, Task
 
 TARGET_STEPS = 4000  # what a run of a small network is given by default; enough for the sets in benchmarks/defaults.py
-EVALUATION_STEPS = 80  # at least so many steps lie between two evaluations by default
+EVALUATION_STEPS = 100  # at least so many steps lie between two evaluations by default
 _GATHER_LIMIT = 1 << 26  # bytes of training data up to which a whole epoch is put in order at once
 
 
@@ -50,23 +50,28 @@ class Job:
         return [self.recipe.rule.lr * factor for factor in factors]
 
 
-class Epoch(Sequence[Batch]):
-    """The batches of one epoch, in the order that seed and number of the epoch fix."""
+class Epoch:
+    """The batches of one epoch, in the order that seed and number of the epoch fix, in blocks of `length` batches."""
 
-    def __init__(self, part: Part, *, batch_size: int, seed: int, epoch: int) -> None:
+    def __init__(self, part: Part, *, batch_size: int, seed: int, epoch: int, length: int = 1) -> None:
         self._part = part
-        self._bounds = bounds(len(part), batch_size)
+        cuts = bounds(len(part), batch_size)
+        sizes = [end - start for start, end in itertools.pairwise(cuts)]
+        self._sizes = [tuple(sizes[k : k + length]) for k in range(0, len(sizes), length)]
+        self._cuts = [*cuts[:-1:length], cuts[-1]]
         self._order = epoch_order(len(part), seed=seed, epoch=epoch)
-        self._ready: list[Batch] = []
+        self._ready: list[tuple[Tensor, Tensor]] = []
         if part.resident and len(part) * math.prod(part.inputs.shape[1:]) * 4 <= _GATHER_LIMIT:
-            sizes = [end - start for start, end in itertools.pairwise(self._bounds)]
-            self._ready = list(zip(*(tensor.split(sizes) for tensor in part.batch(self._order)), strict=True))
+            lengths = [sum(block) for block in self._sizes]
+            self._ready = list(zip(*(tensor.split(lengths) for tensor in part.batch(self._order)), strict=True))
 
     def __len__(self) -> int:
-        return len(self._bounds) - 1
+        return len(self._sizes)
 
-    def __getitem__(self, k: int) -> Batch:  # type: ignore[override]  # slices are never asked for
-        return self._ready[k] if self._ready else self._part.batch(self._order[self._bounds[k] : self._bounds[k + 1]])
+    def block(self, k: int) -> Block:
+        """Return block `k`: its batches one after the other, and how many examples each has."""
+        x, y = self._ready[k] if self._ready else self._part.batch(self._order[self._cuts[k] : self._cuts[k + 1]])
+        return Block(x, y, self._sizes[k])
 
 
 def bounds(num_examples: int, batch_size: int) -> list[int]:
@@ -100,10 +105,11 @@ def make_job(recipe: Recipe, *, dataset: Dataset | None = None) -> Job:
     recipe = dataclasses.replace(recipe, device=str(device), precision="bfloat16" if bf16 else "float32")
     state = begin(module, recipe.rule)
     task = Task(loss=loss, rule=recipe.rule, windows=recipe.windows, bf16=bf16)
-    stepper = choose_stepper(state, task, compile=recipe.compile, traceable=type(model).traceable, device=device)
+    playable = type(model).traceable and "flat" in state.params and device.type == "cpu" and not bf16
+    per_epoch = len(bounds(len(data.train), recipe.batch_size or 1)) - 1
+    stepper = choose_stepper(state, task, playable=playable, compile=recipe.compile, num_batches=per_epoch)
     count = sum(parameter.numel() for parameter in module.parameters())
     said += [message("train.model", model=describe(model), parameters=f"{count:,}"), *more]
-    per_epoch = len(bounds(len(data.train), recipe.batch_size or 1)) - 1
     return Job(recipe, data, loss, state, stepper, device, per_epoch, tuple(said))
 
 
@@ -121,15 +127,12 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_stepper(state: State, task: Task, *, compile: bool, traceable: bool, device: torch.device) -> Stepper:
+def choose_stepper(state: State, task: Task, *, playable: bool, compile: bool, num_batches: int) -> Stepper:
     """Choose how steps are taken, by the network and the recipe alone."""
-    playable = traceable and "flat" in state.params and device.type == "cpu" and not task.bf16
+    if compile and not playable:
+        raise UsageError("compile=True is for our own models of up to 300,000 weights on the CPU; leave it out.")
     if compile:
-        if not playable:
-            raise UsageError("compile=True is for our own models of up to 300,000 weights on the CPU; leave it out.")
-        from thalweg.train.compiled import Compiled  # noqa: PLC0415 - the compiler is imported only when asked for
-
-        return Compiled(state, task)
+        return Compiled(state, task, length=block_length(num_batches))
     return Played(state, task) if playable else Direct(state, task)
 
 
@@ -194,6 +197,8 @@ def _resolve_sizes(recipe: Recipe, data: Prepared) -> tuple[Recipe, list[Message
     every = recipe.evaluate_every or max(1, math.ceil(EVALUATION_STEPS / per_epoch))
     if recipe.windows > size:
         raise UsageError(f"`windows` must lie in [1, batch size {size}], got {recipe.windows}.")
+    if recipe.compile:
+        said.append(message("train.compiled", steps=block_length(per_epoch)))
     if recipe.windows > 1:
         said.append(message("train.steps_in_window", windows=recipe.windows))
     if not len(data.validation):

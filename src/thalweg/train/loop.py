@@ -15,7 +15,7 @@ from thalweg.data import Part
 from thalweg.model import metrics_for
 from thalweg.train.evaluate import evaluate
 from thalweg.train.job import Epoch, Job
-from thalweg.train.step import Batch, Direct
+from thalweg.train.step import Block, Direct
 
 TRAIN_SAMPLE = 512  # training examples that an evaluation looks at, beside all of the validation data
 
@@ -39,7 +39,7 @@ class Snapshot(NamedTuple):
 
     rows: tuple[Row, ...]
     outcome: Outcome
-    batch: Batch
+    block: Block
     evaluation: dict[str, dict[str, float]] | None = None
     improved: bool = False
 
@@ -55,16 +55,15 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
     outcome = Outcome.RUNNING if state.step < job.num_steps else Outcome.FINISHED
     while outcome is Outcome.RUNNING:
         begin = time.perf_counter()
-        epoch, within = divmod(state.step, job.steps_per_epoch)
+        first, length = state.step, job.stepper.length
+        epoch, within = divmod(first, job.steps_per_epoch)
         if batches is None or within == 0:
-            batches = Epoch(job.data.train, batch_size=job.recipe.batch_size or 1, seed=job.recipe.seed, epoch=epoch)
+            batches = start_epoch(job, epoch)
             rates = job.rates(epoch * job.steps_per_epoch, job.steps_per_epoch)
-        count = min(job.stepper.length, job.steps_per_epoch - within)
-        first = state.step
         if isinstance(job.stepper, Direct):
-            _fix_generators(job.recipe.seed, first)
-        chosen = [batches[k] for k in range(within, within + count)]
-        taken = job.stepper.take(chosen, rates[within : within + count])
+            fix_generators(job.recipe.seed, first)
+        block = batches.block(within // length)
+        taken = job.stepper.take(block, rates[within : within + length])
         now = trained + time.perf_counter() - begin
         rows = tuple(
             [
@@ -82,7 +81,13 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
         trained += time.perf_counter() - begin
         if outcome is Outcome.RUNNING and job.recipe.max_seconds and trained >= job.recipe.max_seconds:
             outcome = Outcome.BUDGET
-        yield Snapshot(rows, outcome, chosen[-1], evaluation, improved)
+        yield Snapshot(rows, outcome, block, evaluation, improved)
+
+
+def start_epoch(job: Job, epoch: int) -> Epoch:
+    """Return the blocks of batches of an epoch."""
+    size, seed = job.recipe.batch_size or 1, job.recipe.seed
+    return Epoch(job.data.train, batch_size=size, seed=seed, epoch=epoch, length=job.stepper.length)
 
 
 def look(job: Job) -> dict[str, dict[str, float]]:
@@ -127,7 +132,7 @@ def better(job: Job, metric: str) -> str:
     return known[metric]
 
 
-def _fix_generators(seed: int, step: int) -> None:
+def fix_generators(seed: int, step: int) -> None:
     """Make what a user's module draws a function of seed and step, so that no generator needs to be stored."""
     number = key(seed, "module", step)
     torch.manual_seed(number)

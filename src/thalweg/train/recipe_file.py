@@ -2,15 +2,16 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import tomli_w
+from torch import Tensor, nn
 
 from thalweg.core import Catalogue, Component, RunError, UnknownName, UsageError, from_plain, read_fields, to_plain
-from thalweg.data import SCALERS, SOURCES, Split
-from thalweg.model import LOSSES, MODELS
+from thalweg.data import SCALERS, SOURCES, Source, Split
+from thalweg.model import LOSSES, MODELS, Built
 from thalweg.rules import RULES
 from thalweg.schedules import SCHEDULES
 from thalweg.train.recipe import Recipe
@@ -36,7 +37,9 @@ def recipe_to_plain(recipe: Recipe) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     for field in dataclasses.fields(recipe):
         value = getattr(recipe, field.name)
-        if isinstance(value, Component):
+        if isinstance(value, Built):
+            tables[field.name] = {"kind": value.name}
+        elif isinstance(value, Component):
             tables[field.name] = to_plain(value)
         elif value is not None:
             scalars[field.name] = value
@@ -65,6 +68,8 @@ def recipe_from_plain(plain: Mapping[str, Any]) -> Recipe:
 def _component(catalogue: Catalogue[Any], value: Any, key: str) -> Any:
     if isinstance(value, str):
         value = {"kind": value}
+    if value == {"kind": Built.name}:
+        return Built(module=MadeInPython())
     if not isinstance(value, Mapping):
         raise UsageError(f"{key} must be a table like [{key}], got {value!r}.")
     if "kind" not in value and len(catalogue) == 1:
@@ -72,13 +77,22 @@ def _component(catalogue: Catalogue[Any], value: Any, key: str) -> Any:
     return from_plain(catalogue, value, key)
 
 
-def write_recipe(recipe: Recipe, made_with: dict[str, str]) -> str:
+class MadeInPython(nn.Module):
+    """Stand for a network that was given as an object: a file cannot hold it, so it must be given again."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raise `UsageError`: there is nothing to compute with."""
+        del x
+        raise UsageError("The network of this run was made in Python; give it again: tw.resume(run, model=...).")
+
+
+def write_recipe(recipe: Recipe, made_with: Mapping[str, str]) -> str:
     """Write a recipe as TOML, with what it was made with."""
-    return tomli_w.dumps({"schema": SCHEMA, **recipe_to_plain(recipe), "made_with": made_with})
+    return tomli_w.dumps({"schema": SCHEMA, **recipe_to_plain(recipe), "made_with": dict(made_with)})
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe file. Raises `RunError` naming the file if it is missing, no TOML, or of another schema."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a recipe file as plain values. Raises `RunError` if it is missing, no TOML, or of another schema."""
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -87,7 +101,31 @@ def read_recipe(path: Path) -> Recipe:
         raise RunError(f"{path} is no recipe: {error}.") from None
     if plain.get("schema", SCHEMA) != SCHEMA:
         raise RunError(f"{path} has recipe schema {plain['schema']}, this version of thalweg reads {SCHEMA}.")
+    return plain
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe file; the paths in it may be relative to it. Raises `RunError` or `UsageError` naming the file."""
+    plain = read_toml(path)
     try:
-        return recipe_from_plain(plain)
+        recipe = recipe_from_plain(plain)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
+    return dataclasses.replace(recipe, data=found_from(recipe.data, path.parent))
+
+
+def found_from(source: Source, folder: Path) -> Source:
+    """Return the source with the paths that exist under `folder` pointing there."""
+    return with_paths(source, lambda path: str(folder / path) if (folder / path).exists() else path)
+
+
+def with_paths(source: Source, change: Callable[[str], str]) -> Source:
+    """Return the source with its paths changed."""
+    changes: dict[str, Any] = {}
+    for field in type(source).content:
+        value = getattr(source, field)
+        if isinstance(value, str):
+            changes[field] = change(value)
+        elif isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+            changes[field] = tuple(change(item) for item in value)
+    return dataclasses.replace(source, **changes) if changes else source  # type: ignore[type-var]

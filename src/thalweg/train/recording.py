@@ -15,7 +15,7 @@ from thalweg.train.job import Job
 from thalweg.train.loop import Snapshot
 
 SIGNAL_SHARE = 0.02  # of the time, for looking into layers
-CHECKPOINT_SHARE = 0.02  # of the time, for checkpoints; one is written at the end and on a signal in any case
+CHECKPOINT_SHARE = 0.01  # of the time, for checkpoints; one is written at the end and on a signal in any case
 
 
 class Recorder:
@@ -41,8 +41,7 @@ class Recorder:
 
     def see(self, snapshot: Snapshot) -> None:
         """Write a snapshot down."""
-        for row in snapshot.rows:
-            self.trace.step((row.step, 0, row.epoch, row.loss, row.lr, row.grad_norm, row.seconds))
+        self.trace.steps([(row[0], 0, *row[1:]) for row in snapshot.rows])
         self._seconds = snapshot.rows[-1].seconds
         if self._before is not None:
             self._look_into_layers(snapshot)
@@ -75,10 +74,10 @@ class Recorder:
         self.trace.close()
 
     def _look_into_layers(self, snapshot: Snapshot) -> None:
-        state, x_y = self.job.state, snapshot.batch
+        state, batch = self.job.state, snapshot.block.last()
         with self._signals.measuring():
             assert self._before is not None
-            signals = self._measure(*x_y)
+            signals = self._measure(*batch)
             steps = max(state.step - self._before[0], 1)
             for name, weight in state.trainable.items():
                 if weight.dim() > 1:

@@ -16,13 +16,13 @@ import torch
 
 import thalweg
 from thalweg.core import Message, Outcome, RunError, make_folder, message, write_atomically
-from thalweg.data import ArrayFile, Arrays
+from thalweg.data import Arrays, Frame, Source
 from thalweg.model import Model
 from thalweg.train.folder import Folder, new_folder
 from thalweg.train.job import Job, make_job
 from thalweg.train.loop import Snapshot, advance, better, score
 from thalweg.train.recipe import Recipe
-from thalweg.train.recipe_file import write_recipe
+from thalweg.train.recipe_file import found_from, with_paths, write_recipe
 from thalweg.train.recording import Recorder, describe_end
 from thalweg.train.threads import calibrate
 
@@ -93,14 +93,12 @@ def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
     if job.device.type == "cpu":
         job.said = (*job.said, _say_threads(threads, seconds))
     job.data.preparation.save(place.preparation_file)
-    made_with = {"thalweg": thalweg.__version__, "torch": torch.__version__, "python": platform.python_version()}
     if job.recipe.stop:
         better(job, job.recipe.stop.metric)
-    recipe_on_disk = job.recipe
-    if isinstance(recipe.data, Arrays):
-        recipe.data.save(place.data_file)
-        recipe_on_disk = dataclasses.replace(job.recipe, data=ArrayFile(path=place.data_file.name))
-    write_atomically(place.recipe_file, write_recipe(recipe_on_disk, made_with))
+    on_disk = dataclasses.replace(job.recipe, data=_on_disk(recipe.data, place))
+    made_with = {"thalweg": thalweg.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    made_with["data"] = found_from(on_disk.data, place.path).fingerprint()
+    write_atomically(place.recipe_file, write_recipe(on_disk, made_with))
     session = Session(job, place, resume=False)
     for sentence in job.said:
         session._recorder.trace.event(0, "said", sentence)
@@ -117,14 +115,31 @@ def resume(path: Path, *, model: Model | None = None) -> Session:
     recipe = folder.recipe()
     if model is not None:
         recipe = dataclasses.replace(recipe, model=model)
-    if folder.trace_file.exists() and (outcome := folder.trace().meta().get("outcome")):
-        if outcome not in (Outcome.INTERRUPTED, Outcome.BUDGET):
-            raise RunError(message("train.finished_before", run=str(path)).text())
+    outcome = folder.trace().meta().get("outcome") if folder.trace_file.exists() else None
+    if outcome not in (None, Outcome.INTERRUPTED, Outcome.BUDGET):
+        raise RunError(message("train.finished_before", run=str(path)).text())
+    _check_data(folder, recipe)
     job = make_job(recipe)
     begun = folder.last_checkpoint.exists()
     session = Session(job, folder, resume=begun)
     session.told.append(message("train.resumed", step=job.state.step))
     return session
+
+
+def _on_disk(source: Source, place: Folder) -> Source:
+    """Return the source as the recipe on disk names it: data from memory are saved with the run, paths made absolute."""
+    if isinstance(source, Arrays | Frame):
+        saved = source.save(place.path / ("data.npz" if isinstance(source, Arrays) else "data.parquet"))
+        return dataclasses.replace(saved, path=Path(saved.path).name)  # type: ignore[attr-defined, call-arg, no-any-return]
+    return with_paths(source, lambda path: str(Path(path).absolute()))
+
+
+def _check_data(folder: Folder, recipe: Recipe) -> None:
+    """Raise `RunError` if the data are no longer those that the run began with."""
+    before = folder.made_with().get("data", "")
+    if before and recipe.data.fingerprint() != before:
+        cure = "bring the old file back, or start a new run"
+        raise RunError(f"The data of {folder.path} have changed since it began; {cure}.")
 
 
 def _claim(path: Path) -> Folder:

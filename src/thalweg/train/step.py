@@ -8,7 +8,7 @@ choice depends on the recipe and the network alone, never on the clock, so that 
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,6 @@ from thalweg.train.gradient import gradient
 from thalweg.train.replay import record
 from thalweg.train.state import State
 
-Batch: TypeAlias = tuple[Tensor, Tensor]
 Taken: TypeAlias = list[tuple[float, float]]
 """Loss and gradient norm of each step that was taken."""
 
@@ -35,13 +34,25 @@ class Task:
     bf16: bool = False
 
 
-class Stepper(ABC):
-    """Take one step for each batch given, with the rates given; change the state in place."""
+class Block(NamedTuple):
+    """Hold the examples of some batches, one after the other; batch k has `sizes[k]` of them."""
 
-    length: int = 1  # how many steps are taken at once, where enough are left
+    x: Tensor
+    y: Tensor
+    sizes: tuple[int, ...]
+
+    def last(self) -> tuple[Tensor, Tensor]:
+        """Return the last batch."""
+        return self.x[-self.sizes[-1] :], self.y[-self.sizes[-1] :]
+
+
+class Stepper(ABC):
+    """Take one step for each batch of a block, with the rates given; change the state in place."""
+
+    length: int = 1  # how many batches make a block
 
     @abstractmethod
-    def take(self, batches: Sequence[Batch], rates: Sequence[float]) -> Taken: ...
+    def take(self, block: Block, rates: Sequence[float]) -> Taken: ...
 
 
 class Direct(Stepper):
@@ -54,18 +65,13 @@ class Direct(Stepper):
         self._fused = None if self._flat else fused(task.rule, state.params)
         self._hyper, self._chain = task.rule.hyper(), task.rule.chain()
 
-    def take(self, batches: Sequence[Batch], rates: Sequence[float]) -> Taken:
-        taken = [self._step(batch, rate) for batch, rate in zip(batches, rates, strict=True)]
-        return [(float(loss), float(norm)) for loss, norm in taken]
-
-    def _step(self, batch: Batch, rate: float) -> tuple[Tensor, Tensor]:
+    def take(self, block: Block, rates: Sequence[float]) -> Taken:
         state, task = self.state, self.task
         state.module.train()
-        loss, grads = gradient(
-            state.module, task.loss, self._weights, batch, windows=task.windows, bf16=task.bf16
-        )
+        x, y, _ = block
+        loss, grads = gradient(state.module, task.loss, self._weights, (x, y), windows=task.windows, bf16=task.bf16)
         with torch.inference_mode():
-            hyper = {**self._hyper, "lr": rate}
+            hyper = {**self._hyper, "lr": rates[0]}
             if self._fused is not None:
                 norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
                 self._fused(list(state.params.values()), grads, state.memory, hyper, state.step)
@@ -75,7 +81,7 @@ class Direct(Stepper):
                 norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)) if flat is None else flat)
                 apply(self._chain, state, named if flat is None else {"flat": flat}, hyper)
         state.step += 1
-        return loss, norm
+        return [(float(loss), float(norm))]
 
 
 class Played(Stepper):
@@ -88,17 +94,15 @@ class Played(Stepper):
         self._buffers = [buffer for _, buffer in state.module.named_buffers()]
         self._hyper, self._chain = task.rule.hyper(), task.rule.chain()
 
-    def take(self, batches: Sequence[Batch], rates: Sequence[float]) -> Taken:
-        state, taken = self.state, []
-        for (x, y), rate in zip(batches, rates, strict=True):
-            play = self._recordings.get(x.shape) or self._record(x, y)
-            with torch.inference_mode():
-                loss, grad, norm = play(x, y)
-                self._hyper["lr"] = rate
-                apply(self._chain, state, {"flat": grad}, self._hyper)
-            state.step += 1
-            taken.append((loss.item(), norm.item()))
-        return taken
+    def take(self, block: Block, rates: Sequence[float]) -> Taken:
+        x, y, _ = block
+        play = self._recordings.get(x.shape) or self._record(x, y)
+        with torch.inference_mode():
+            loss, grad, norm = play(x, y)
+            self._hyper["lr"] = rates[0]
+            apply(self._chain, self.state, {"flat": grad}, self._hyper)
+        self.state.step += 1
+        return [(loss.item(), norm.item())]
 
     def _record(self, x: Tensor, y: Tensor) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         function = flat_gradient(self.state.module, self.task)

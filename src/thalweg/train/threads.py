@@ -6,7 +6,7 @@ import time
 import torch
 
 from thalweg.train.job import Epoch, Job
-from thalweg.train.loop import _fix_generators
+from thalweg.train.loop import fix_generators, start_epoch
 
 BUDGET = 0.12  # seconds of steps for each number of threads
 SLOW_STEP = 0.05  # seconds; from here on a step has enough work for all threads
@@ -22,7 +22,7 @@ def calibrate(job: Job) -> tuple[int, dict[int, float]]:
     if most == 1 or job.device.type != "cpu":
         return most, {}
     kept = _keep(job)
-    batches = Epoch(job.data.train, batch_size=job.recipe.batch_size or 1, seed=job.recipe.seed, epoch=0)
+    batches = start_epoch(job, 0)
     seconds: dict[int, float] = {}
     for threads in (most, 1):
         torch.set_num_threads(threads)
@@ -36,14 +36,15 @@ def calibrate(job: Job) -> tuple[int, dict[int, float]]:
 
 
 def _time_a_step(job: Job, batches: Epoch) -> float:
-    count = min(job.stepper.length, len(batches))
-    chosen, rates = [batches[k] for k in range(count)], job.rates(0, count)
+    block = batches.block(0)
+    count = len(block.sizes)
+    rates = job.rates(0, count)
     times: list[float] = []
-    _fix_generators(job.recipe.seed, 0)
-    job.stepper.take(chosen, rates)  # recording and first touches are not what a step costs
+    fix_generators(job.recipe.seed, 0)
+    job.stepper.take(block, rates)  # recording and first touches are not what a step costs
     while len(times) < 3 or sum(times) < BUDGET:
         start = time.perf_counter()
-        job.stepper.take(chosen, rates)
+        job.stepper.take(block, rates)
         times.append(time.perf_counter() - start)
         if times[0] > SLOW_STEP * count:
             break

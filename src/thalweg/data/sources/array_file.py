@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.core import DataError, Message, UnknownName, message
 from thalweg.data.base import Dataset, OwnData, RawInputs
 from thalweg.data.reading import existing_file, reading
-from thalweg.data.sources.arrays import check_choices, dataset_of, read_inputs
+from thalweg.data.sources.array_data import check_choices, dataset_of, read_inputs
 
 _INPUT_KEYS = ("X", "x", "inputs", "data", "images", "features", "x_train", "X_train", "train_x", "arr_0")
 _TARGET_KEYS = ("y", "Y", "targets", "target", "labels", "label", "y_train", "Y_train", "train_y", "arr_1")

@@ -11,7 +11,7 @@ import numpy as np
 from thalweg.core import DataError, message
 from thalweg.data.base import Dataset, OwnData, RawInputs
 from thalweg.data.reading import existing, existing_file, reading
-from thalweg.data.sources.arrays import dataset_of, shape_inputs
+from thalweg.data.sources.array_data import dataset_of, shape_inputs
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 

@@ -10,7 +10,7 @@ from thalweg.core import DataError, Message, UnknownName, message, storage_error
 from thalweg.data.base import Dataset, OwnData, RawInputs
 from thalweg.data.columns import as_days, as_numbers, as_words, clean, reads_as_numbers, typed
 from thalweg.data.frames import as_frame
-from thalweg.data.sources.arrays import check_choices
+from thalweg.data.sources.array_data import check_choices
 from thalweg.data.sources.delimited import read_table
 from thalweg.data.targets import read_targets
 

@@ -1,0 +1,75 @@
+"""`thalweg predict`: a row of CSV for each row of data, in its order."""
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from thalweg.cli import ending
+from thalweg.cli.asking import see_working_folder
+from thalweg.cli.output import note, write_record
+from thalweg.cli.verb import Verb, common, option
+from thalweg.core import UsageError, say, write_atomically
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from thalweg.train import Folder
+
+_EXAMPLES = ("thalweg predict latest new.csv > predicted.csv", "thalweg predict prices-1 new.csv --out predicted.csv")
+
+
+@click.command(cls=Verb, words="predict", examples=_EXAMPLES)
+@click.argument("run", metavar="RUN")
+@click.argument("data", metavar="DATA")
+@option("--out", metavar="FILE", section="choice", help="to_file")
+@option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
+@common
+def command(run: str, data: str, out: str | None, where: str, json_to: str | None, quiet: bool) -> int:
+    from thalweg.runs.store import find_run  # noqa: PLC0415 - imports torch
+    from thalweg.train import Folder  # noqa: PLC0415 - imports torch
+
+    see_working_folder()
+    path = find_run(Path(where), run)
+    frame, said = predictions(Folder(path), data)
+    for sentence in said:
+        note(f"  · {sentence}", quiet=quiet)
+    buffer = io.BytesIO()
+    frame.write_csv(buffer)
+    if out:
+        write_atomically(Path(out), buffer.getvalue())
+        note("  " + say("cli.predicted", rows=f"{len(frame):,}", path=out), quiet=quiet)
+    elif json_to != "-":
+        click.get_binary_stream("stdout").write(buffer.getvalue())
+        sys.stdout.flush()
+    if json_to:
+        rows: dict[str, Any] = {"predictions": frame.to_dict(as_series=False)} if not out else {"path": out}
+        write_record("predictions", {"run": path.name, "data": data, "rows": len(frame), **rows}, json_to)
+    return ending.DONE
+
+
+def predictions(folder: "Folder", data: str) -> tuple["pl.DataFrame", list[str]]:
+    """Return the predictions of a run for data, and what was noticed about the data."""
+    import polars as pl  # noqa: PLC0415 - slow to import
+
+    from thalweg.data import open_source  # noqa: PLC0415 - imports torch
+    from thalweg.train import predict  # noqa: PLC0415 - imports torch
+
+    preparation = folder.preparation()
+    if preparation.task == "language":
+        raise UsageError("`thalweg predict` needs a run on examples, got one on text; it cannot go on with a text yet.")
+    source = open_source(data)
+    inputs = preparation.encode(source)
+    said = [str(sentence) for sentence in preparation.unseen(source)] if preparation.encoder is not None else []
+    outputs = predict(folder.module(), inputs)
+    decoded = preparation.decode(outputs)
+    if preparation.task == "classification":
+        shares = preparation.probabilities(outputs)
+        named = {f"p_{name}": shares[:, k] for k, name in enumerate(preparation.class_names)}
+        return pl.DataFrame({"prediction": decoded.astype(str)} | named), said
+    if decoded.ndim == 1:
+        return pl.DataFrame({"prediction": decoded}), said
+    names = preparation.target_names or [str(k) for k in range(decoded.shape[1])]
+    return pl.DataFrame({f"prediction_{name}": decoded[:, k] for k, name in enumerate(names)}), said

@@ -1,0 +1,78 @@
+"""`thalweg runs export`."""
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from thalweg.cli import ending
+from thalweg.cli.output import note, write_record
+from thalweg.cli.verb import Name, Verb, common, option
+from thalweg.core import UsageError, say, write_atomically
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FORMATS = ("csv", "parquet", "json")
+WHAT = ("steps", "evaluations", "layers")
+_EXAMPLES = ("thalweg runs export latest > steps.csv", "thalweg runs export digits-1 --what layers --out layers.parquet")
+
+
+@click.command(cls=Verb, words="runs_export", examples=_EXAMPLES)
+@click.argument("run", metavar="RUN")
+@option("--what", metavar="TABLE", type=Name("table", WHAT), default="steps", section="choice")
+@option("--format", "form", metavar="FORMAT", type=Name("format", FORMATS), section="choice", help="format")
+@option("--out", metavar="FILE", section="choice", help="to_file")
+@option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
+@common
+def command(  # noqa: PLR0913 - the options of a verb
+    run: str, what: str, form: str | None, out: str | None, where: str, json_to: str | None, quiet: bool
+) -> int:
+    from thalweg.runs.store import find_run  # noqa: PLC0415 - imports torch
+
+    form = form or _by_ending(out)
+    frame = _frame(find_run(Path(where), run), what)
+    content = _written(frame, form)
+    if out:
+        write_atomically(Path(out), content)
+        note(say("cli.exported", rows=f"{len(frame):,}", path=out), quiet=quiet)
+    elif form == "parquet" and sys.stdout.isatty():
+        raise UsageError("`--format parquet` is not for a terminal; name a file with --out, or send stdout to one.")
+    elif json_to != "-":
+        click.get_binary_stream("stdout").write(content)
+    if json_to:
+        write_record("export", {"run": run, "what": what, "format": form, "rows": len(frame), "path": out}, json_to)
+    return ending.DONE
+
+
+def _by_ending(out: str | None) -> str:
+    ending_ = Path(out or "").suffix.removeprefix(".")
+    return ending_ if ending_ in FORMATS else "csv"
+
+
+def _frame(path: Path, what: str) -> "pl.DataFrame":
+    import polars as pl  # noqa: PLC0415 - slow to import
+
+    from thalweg.signals import EVALUATION_COLUMNS, LAYER_COLUMNS  # noqa: PLC0415 - imports torch
+    from thalweg.train import Folder  # noqa: PLC0415 - imports torch
+
+    trace = Folder(path).trace()
+    if what == "steps":
+        return pl.DataFrame(trace.steps()).with_columns(pl.col("step", "member").cast(pl.Int64))
+    rows, names = (trace.layers(), LAYER_COLUMNS) if what == "layers" else (trace.evaluations(), EVALUATION_COLUMNS)
+    texts = {"layer", "signal", "split", "metric"}
+    kinds = {n: pl.String if n in texts else pl.Int64 if n in ("step", "member") else pl.Float64 for n in names}
+    return pl.DataFrame(rows, schema=kinds)
+
+
+def _written(frame: "pl.DataFrame", form: str) -> bytes:
+    buffer = io.BytesIO()
+    if form == "csv":
+        frame.write_csv(buffer)
+    elif form == "parquet":
+        frame.write_parquet(buffer)
+    else:
+        frame.write_json(buffer)
+    return buffer.getvalue()

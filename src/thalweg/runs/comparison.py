@@ -1,0 +1,159 @@
+"""Runs beside each other: what was set differently, what came of it, and what of that may be chance."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from thalweg.core import Message, UsageError, message
+from thalweg.model import metrics_for
+from thalweg.runs.store import last_scores, main_metric
+from thalweg.train import Folder, recipe_to_plain
+
+_BETTER = {metric.name: metric.better for task in ("classification", "regression", "language") for metric in metrics_for(task)}
+SURE = 2.0  # standard errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Hold differences as {setting: value of each run}, scores as {(split, metric): value of each run}."""
+
+    names: tuple[str, ...]
+    differences: dict[str, tuple[Any, ...]]
+    scores: dict[tuple[str, str], tuple[float | None, ...]]
+    verdicts: tuple[Message, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Compared:
+    name: str
+    settings: dict[str, Any]
+    scores: dict[str, dict[str, float]]
+    evaluations: list[dict[str, Any]]
+
+    def alike(self) -> str:
+        """What it was set to, without the seed: runs that agree in this differ by chance alone."""
+        return repr(sorted((key, str(value)) for key, value in self.settings.items() if key != "seed"))
+
+
+def compare_runs(paths: Sequence[Path]) -> Comparison:
+    """Compare runs. Those that differ by their seed alone are taken together as one setting, tried several times."""
+    if len(paths) < 2:
+        raise UsageError(f"`runs compare` needs two runs or more, got {len(paths)}; `thalweg runs ls` lists them.")
+    runs = [_read(path) for path in paths]
+    keys = list(dict.fromkeys(key for run in runs for key in run.settings))
+    values = {key: tuple(run.settings.get(key) for run in runs) for key in keys}
+    differences = {key: row for key, row in values.items() if any(value != row[0] for value in row)}
+    pairs = list(dict.fromkeys((s, m) for run in runs for s, named in run.scores.items() for m in named))
+    scores = {(s, m): tuple(run.scores.get(s, {}).get(m) for run in runs) for s, m in sorted(pairs, key=_order)}
+    return Comparison(tuple(run.name for run in runs), differences, scores, tuple(_judge(runs)))
+
+
+def _read(path: Path) -> _Compared:
+    folder = Folder(path)
+    trace = folder.trace()
+    try:
+        evaluations = trace.evaluations()
+    finally:
+        trace.close()
+    settings = flatten(recipe_to_plain(folder.recipe()))
+    return _Compared(path.name, settings, last_scores(evaluations), evaluations)
+
+
+def flatten(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Write nested plain values under dotted names; the kind of a component stands under the component's own name."""
+    flat: dict[str, Any] = {}
+    for key, value in plain.items():
+        if isinstance(value, Mapping):
+            flat |= {key if name == "kind" else f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _order(pair: tuple[str, str]) -> tuple[int, str, bool, str]:
+    places = {"test": 0, "validation": 1, "train": 2}
+    return places.get(pair[0], 3), pair[0], pair[1] == "loss", pair[1]
+
+
+def _judge(runs: Sequence[_Compared]) -> list[Message]:
+    """Say which setting is better, and whether that is more than chance; the best against each other one."""
+    metric = main_metric(runs[0].scores)
+    split = next((s for s in ("test", "validation") if all(metric in r.scores.get(s, {}) for r in runs)), None)
+    if not metric or split is None:
+        return [message("cli.no_common_score")]
+    groups: dict[str, list[_Compared]] = {}
+    for run in runs:
+        groups.setdefault(run.alike(), []).append(run)
+    if len(groups) < 2:
+        return []
+    sign = 1 if _BETTER.get(metric, "lower") == "higher" else -1
+    ranked = sorted(groups.values(), key=lambda group: -sign * _mean(group, split, metric))
+    return [said for other in ranked[1:] for said in _pair(ranked[0], other, split, metric)]
+
+
+def _pair(best: list[_Compared], other: list[_Compared], split: str, metric: str) -> list[Message]:
+    gap = abs(_mean(best, split, metric) - _mean(other, split, metric))
+    several = min(len(best), len(other)) > 1
+    yardstick = _between_seeds(best, other, split, metric) if several else _within_runs(best[0], other[0], split, metric)
+    about = {"first": best[0].name, "second": other[0].name, "split": split, "metric": metric}
+    sizes = {"gap": f"{gap:.3g}", "yardstick": f"{yardstick:.2g}"}
+    said = []
+    if several:
+        means = {"mean_first": f"{_mean(best, split, metric):.4g}", "mean_second": f"{_mean(other, split, metric):.4g}"}
+        said.append(message("cli.several_seeds", **about, **sizes, **means, count_first=len(best), count_second=len(other)))
+    if gap <= yardstick:
+        said.append(message("cli.cannot_judge" if several else "cli.within_noise", **about, **sizes))
+    else:
+        said.append(message("cli.better_by", best=best[0].name, other=other[0].name, **about, **sizes))
+        said += [] if several else [message("cli.one_seed", **sizes)]
+    return said
+
+
+def _mean(group: Sequence[_Compared], split: str, metric: str) -> float:
+    value = statistics.fmean(run.scores[split][metric] for run in group)
+    return value if math.isfinite(value) else -math.inf
+
+
+def _between_seeds(best: Sequence[_Compared], other: Sequence[_Compared], split: str, metric: str) -> float:
+    """Two standard errors of the difference of two means, from the spread between seeds."""
+    spreads = [statistics.variance([run.scores[split][metric] for run in group]) / len(group) for group in (best, other)]
+    return SURE * math.sqrt(sum(spreads))
+
+
+def _within_runs(first: _Compared, second: _Compared, split: str, metric: str) -> float:
+    """Two standard errors of a difference of single runs: the finite number of examples, and how much the metric jumps.
+
+    It leaves out what another seed would change, which one run cannot show: the truth is at least this large.
+    """
+    return SURE * math.sqrt(sum(_sampling(run, split, metric) + _jumps(run, metric) for run in (first, second)))
+
+
+def _sampling(run: _Compared, split: str, metric: str) -> float:
+    """Variance of a share of hits among n examples, with two of each added so that 100 % is not taken for certain."""
+    count = _examples(run, split)
+    if metric != "accuracy" or not count:
+        return 0.0
+    hits = run.scores[split][metric] * count
+    share = (hits + 2) / (count + 4)
+    return share * (1 - share) / (count + 4)
+
+
+def _jumps(run: _Compared, metric: str) -> float:
+    """Variance of the validation metric about its trend, in the second half of the run."""
+    values = [row["value"] for row in run.evaluations if (row["split"], row["metric"]) == ("validation", metric)]
+    late = [value for value in values[len(values) // 2 :] if math.isfinite(value)]
+    steps = [one - other for one, other in zip(late[1:], late, strict=False)]
+    return statistics.fmean(step * step for step in steps) / 2 if steps else 0.0
+
+
+def _examples(run: _Compared, split: str) -> int:
+    """Reckon the size of a part from what was recorded: steps of an epoch, batch size, shares of the split."""
+    last = max(run.evaluations, key=lambda row: row["step"], default=None)
+    if last is None or not last["epoch"]:
+        return 0
+    train = last["step"] / last["epoch"] * (run.settings.get("batch_size") or 1)
+    shares = {name: float(run.settings.get(f"split.{name}") or 0) for name in ("validation", "test")}
+    return round(train * shares[split] / max(1 - sum(shares.values()), 1e-9))
