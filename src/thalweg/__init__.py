@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from thalweg.model import recurrent as recurrent
     from thalweg.model import transformer as transformer
     from thalweg.runs import Run as Run
-    from thalweg.runs import go_on as resume
+    from thalweg.runs import go_on as resume  # noqa: F401 - a name of ours for it
     from thalweg.runs import train as train
-    from thalweg.runs.rates import range_test as rates
+    from thalweg.runs.rates import range_test as rates  # noqa: F401 - a name of ours for it
     from thalweg.train import Recipe as Recipe
 
 _HOMES = {
@@ -46,7 +46,7 @@ _HOMES = {
     "rates": "thalweg.runs.rates:range_test",
     "set_language": "thalweg.core:set_language",
 }
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the keys are strings
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
@@ -64,7 +64,7 @@ def __dir__() -> list[str]:
 
 
 class _Front(types.ModuleType):
-    """Keep verbs: importing the folder `thalweg.train` would otherwise put that folder in the place of `thalweg.train(...)`."""
+    """Keep verbs: importing the folder `thalweg.train` would otherwise put it in the place of the verb."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (isinstance(value, types.ModuleType) and ":" in _HOMES.get(name, "")):

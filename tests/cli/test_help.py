@@ -20,7 +20,8 @@ def test_help_does_not_import_torch(args: list[str]) -> None:
     code = (
         "import sys\nfrom thalweg.cli import front\n"
         f"try: front.main({args!r})\nexcept SystemExit as leaving: assert leaving.code == 0\n"
-        "heavy = {'torch', 'numpy', 'polars', 'matplotlib', 'sklearn', 'rich'} & set(sys.modules)\nassert not heavy, heavy"
+        "heavy = {'torch', 'numpy', 'polars', 'matplotlib', 'sklearn', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
@@ -62,13 +63,18 @@ def test_every_verb_has_the_common_options(call: Any, verb: tuple[str, ...]) -> 
 
 def test_words_have_the_same_keys_in_both_languages() -> None:
     english, chinese = (
-        tomllib.loads(resources.files("thalweg.core.words").joinpath(lang, "cli.toml").read_text(encoding="utf-8"))
+        tomllib.loads(
+            resources.files("thalweg.core.words").joinpath(lang, "cli.toml").read_text(encoding="utf-8")
+        )
         for lang in LANGUAGES
     )
     assert list(english) == list(chinese)
 
 
-@pytest.mark.parametrize("args, meant", [(("trian",), "train"), (("runs", "shwo"), "show"), (("runs", "ls", "--sort", "agee"), "age")])
+@pytest.mark.parametrize(
+    "args, meant",
+    [(("trian",), "train"), (("runs", "shwo"), "show"), (("runs", "ls", "--sort", "agee"), "age")],
+)
 def test_unknown_names_are_answered_with_the_nearest(fails: Any, args: tuple[str, ...], meant: str) -> None:
     assert f"did you mean '{meant}'?" in fails(*args)
 

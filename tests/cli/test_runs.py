@@ -25,7 +25,12 @@ def test_ls_show_compare_rm_restore(call: Any, fails: Any, three_runs: Path) -> 
     assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["iris-3", "iris-2", "iris-1"]
     assert "broken-1  damaged: " in shown
     listed = json.loads(call("runs", "ls", "--json", "--sort", "name").stdout)
-    assert listed["schema"] == 1 and [run["name"] for run in listed["runs"]] == ["broken-1", "iris-1", "iris-2", "iris-3"]
+    assert listed["schema"] == 1 and [run["name"] for run in listed["runs"]] == [
+        "broken-1",
+        "iris-1",
+        "iris-2",
+        "iris-3",
+    ]
     assert "iris-3" in call("runs", "show", "latest").stdout
     assert "did you mean 'iris-1'?" in fails("runs", "show", "irs-1")
     assert "3 runs" in fails("runs", "show", "iris")
@@ -51,7 +56,9 @@ def test_compare_shows_differences_only_and_is_honest(call: Any, fails: Any, thr
 
 def test_export_in_every_format(call: Any, fails: Any, three_runs: Path, folder: Path) -> None:
     steps = pl.read_csv(io.StringIO(call("runs", "export", "iris-3").stdout))
-    assert steps["step"].to_list() == list(range(14)) and {"loss", "lr", "grad_norm", "seconds"} < set(steps.columns)
+    assert steps["step"].to_list() == list(range(14)) and {"loss", "lr", "grad_norm", "seconds"} < set(
+        steps.columns
+    )
     call("runs", "export", "iris-3", "--what", "evaluations", "--out", "e.parquet")
     assert "validation" in pl.read_parquet(folder / "e.parquet")["split"].to_list()
     layers = json.loads(call("runs", "export", "iris-3", "--what", "layers", "--format", "json").stdout)
@@ -63,7 +70,9 @@ def test_predict_round_trip(call: Any, three_runs: Path, folder: Path) -> None:
     draw = np.random.default_rng(0)
     kinds = np.repeat(["low", "high"], 40)
     x = np.where(kinds == "high", 3.0, -3.0) + draw.normal(0, 0.5, 80)
-    frame = pl.DataFrame({"x": x, "noise": draw.normal(size=80), "kind": kinds}).sample(fraction=1, shuffle=True, seed=1)
+    frame = pl.DataFrame({"x": x, "noise": draw.normal(size=80), "kind": kinds}).sample(
+        fraction=1, shuffle=True, seed=1
+    )
     frame.write_csv(folder / "kinds.csv")
     assert call("train", "kinds.csv", "--target", "kind", "--epochs", "30", *QUICK).exit_code == 0
     frame.drop("kind").write_csv(folder / "new.csv")
@@ -78,7 +87,9 @@ def test_predict_round_trip(call: Any, three_runs: Path, folder: Path) -> None:
 
 
 def test_report_and_plot(call: Any, fails: Any, three_runs: Path, folder: Path) -> None:
-    assert call("report", "iris-1", "--out", "r.html").exit_code == 0 and (folder / "r.html").stat().st_size > 20
+    assert (
+        call("report", "iris-1", "--out", "r.html").exit_code == 0 and (folder / "r.html").stat().st_size > 20
+    )
     assert call("plot", "iris-1", "--out", "c.png").exit_code == 0
     assert (folder / "c.png").read_bytes()[:4] == b"\x89PNG"
     assert "must end in" in fails("plot", "iris-1", "--out", "c.doc")

@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-LONG = ("train", "iris", "--epochs", "20000", "--set", "stop.patience=1000000", "--threads", "1", "--no-report")
+LONG = (
+    "train",
+    "iris",
+    "--epochs",
+    "20000",
+    "--set",
+    "stop.patience=1000000",
+    "--threads",
+    "1",
+    "--no-report",
+)
 
 
 def wait_for(file: Path, seconds: float = 30) -> None:
@@ -23,7 +33,9 @@ def wait_for(file: Path, seconds: float = 30) -> None:
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_after_a_checkpoint_and_resume_goes_on(folder: Path, start: Any, number: int, code: int) -> None:
+def test_a_signal_ends_after_a_checkpoint_and_resume_goes_on(
+    folder: Path, start: Any, number: int, code: int
+) -> None:
     process = start(*LONG)
     checkpoint = folder / "runs/iris-1/checkpoints/last.safetensors"
     wait_for(checkpoint)
@@ -67,9 +79,18 @@ def test_the_reader_going_away_is_no_error(start: Any) -> None:
 def on_a_terminal(*args: str, **environment: str) -> str:
     """Run on a terminal of 80 columns and return everything that it was sent."""
     ours, theirs = pty.openpty()
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "40", **environment}
+    env = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "TERM": "xterm-256color",
+        "COLUMNS": "80",
+        "LINES": "40",
+        **environment,
+    }
     env.pop("CI", None)
-    process = subprocess.Popen([sys.executable, "-m", "thalweg", *args], stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "thalweg", *args], stdin=theirs, stdout=theirs, stderr=theirs, env=env
+    )
     os.close(theirs)
     received = b""
     while True:

@@ -29,7 +29,13 @@ def test_iris_end_to_end(call: Any, folder: Path) -> None:
     result = call("train", "iris", "--epochs", "8", "--threads", "1")
     assert result.exit_code == 0, result.stderr
     run = folder / "runs" / "iris-1"
-    for name in ("recipe.toml", "trace.sqlite", "report.html", "preparation.safetensors", "checkpoints/last.safetensors"):
+    for name in (
+        "recipe.toml",
+        "trace.sqlite",
+        "report.html",
+        "preparation.safetensors",
+        "checkpoints/last.safetensors",
+    ):
         assert (run / name).is_file(), name
     assert "iris" in result.stderr and "iris-1" in result.stdout
     assert "epoch 8/8" in result.stderr
@@ -68,13 +74,26 @@ def test_a_table_with_its_target_and_settings(call: Any, folder: Path) -> None:
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     recipe = json.loads(result.stdout)["recipe"]
-    assert recipe["model"]["hidden"] == [8, 4] and recipe["rule"]["momentum"] == 0.9 and recipe["stop"] == "none"
+    assert (
+        recipe["model"]["hidden"] == [8, 4] and recipe["rule"]["momentum"] == 0.9 and recipe["stop"] == "none"
+    )
     assert recipe["split"]["test"] == 0.2 and recipe["data"]["target"] == "price"
 
 
 def test_a_module_of_the_working_folder(call: Any, folder: Path) -> None:
     (folder / "own_net_a.py").write_text(FACTORY)
-    result = call("train", "iris", "--model", "own_net_a:Net", "--epochs", "2", "--threads", "1", "--quiet", "--no-report")
+    result = call(
+        "train",
+        "iris",
+        "--model",
+        "own_net_a:Net",
+        "--epochs",
+        "2",
+        "--threads",
+        "1",
+        "--quiet",
+        "--no-report",
+    )
     assert result.exit_code == 0, result.stderr
 
 
@@ -87,7 +106,19 @@ def test_print_recipe_is_resolved_and_trains_nothing(call: Any, folder: Path) ->
 
 
 def test_divergence_is_exit_4(call: Any) -> None:
-    result = call("train", "diabetes", "--rule", "sgd", "--lr", "1e6", "--schedule", "constant", "--threads", "1", "--no-report")
+    result = call(
+        "train",
+        "diabetes",
+        "--rule",
+        "sgd",
+        "--lr",
+        "1e6",
+        "--schedule",
+        "constant",
+        "--threads",
+        "1",
+        "--no-report",
+    )
     assert result.exit_code == 4
     assert "Traceback" not in result.output
 
@@ -144,7 +175,9 @@ BAD = [
 
 
 @pytest.mark.parametrize("args, word", BAD, ids=[" ".join(args) or "nothing" for args, _ in BAD])
-def test_bad_input_is_one_sentence_and_exit_2(fails: Any, folder: Path, args: tuple[str, ...], word: str) -> None:
+def test_bad_input_is_one_sentence_and_exit_2(
+    fails: Any, folder: Path, args: tuple[str, ...], word: str
+) -> None:
     write_csv(folder / "prices.csv")
     (folder / "empty.csv").write_text("")
     (folder / "ragged.csv").write_text("a,b\n1,2\n3\n4,5,6\n")

@@ -101,7 +101,7 @@ def test_removing_and_restoring(where: Path) -> None:
 
 
 def test_a_run_being_trained_is_not_removed(where: Path) -> None:
-    from thalweg.train import Folder  # noqa: PLC0415 - only here
+    from thalweg.train import Folder
 
     lock = Folder(where / "iris-1").lock()
     with pytest.raises(RunError, match="being trained"):
@@ -116,4 +116,8 @@ def test_comparing_runs_that_differ_by_their_seed(where: Path) -> None:
 
 
 def test_flatten_puts_the_kind_under_the_component() -> None:
-    assert flatten({"epochs": 3, "rule": {"kind": "sgd", "lr": 1}}) == {"epochs": 3, "rule": "sgd", "rule.lr": 1}
+    assert flatten({"epochs": 3, "rule": {"kind": "sgd", "lr": 1}}) == {
+        "epochs": 3,
+        "rule": "sgd",
+        "rule.lr": 1,
+    }

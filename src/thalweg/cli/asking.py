@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from thalweg.train import Recipe
 
 _PATHS = {  # option: the setting it stands for
-    "scaler": "scaler", "model": "model", "hidden": "model.hidden", "activation": "model.activation", "loss": "loss",
-    "rule": "rule", "lr": "rule.lr", "schedule": "schedule", "epochs": "epochs", "batch_size": "batch_size",
-    "windows": "windows", "max_seconds": "max_seconds", "seed": "seed", "device": "device", "precision": "precision",
-    "threads": "threads",
+    "scaler": "scaler", "model": "model", "hidden": "model.hidden", "activation": "model.activation",
+    "loss": "loss", "rule": "rule", "lr": "rule.lr", "schedule": "schedule", "epochs": "epochs",
+    "batch_size": "batch_size", "windows": "windows", "max_seconds": "max_seconds", "seed": "seed",
+    "device": "device", "precision": "precision", "threads": "threads",
 }  # fmt: skip
 _OPTIONS: Sequence[Callable[[Any], Any]] = (
     option("--target", metavar="COLUMN", section="data"),
@@ -57,9 +57,9 @@ def given_options(asked: Mapping[str, Any]) -> list[str]:
 
 def ask_recipe(source: str, asked: Mapping[str, Any]) -> "Recipe":
     """Make the recipe that a source, or the path of a recipe.toml, and the options describe."""
-    from thalweg.cli.settings import change, read_settings  # noqa: PLC0415 - imports torch
-    from thalweg.data import open_source  # noqa: PLC0415 - imports torch
-    from thalweg.train import Recipe, read_recipe  # noqa: PLC0415 - imports torch
+    from thalweg.cli.settings import change, read_settings
+    from thalweg.data import open_source
+    from thalweg.train import Recipe, read_recipe
 
     see_working_folder()
     target = asked.get("target")
@@ -75,7 +75,7 @@ def ask_recipe(source: str, asked: Mapping[str, Any]) -> "Recipe":
 
 
 def see_working_folder() -> None:
-    """Let modules of the working folder be imported, after everything installed: `--model package.module:Factory`."""
+    """Let modules of the working folder be imported, after all that is installed: for `--model`."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
 
@@ -84,7 +84,7 @@ def must_have(source: str | None, verb: str) -> str:
     """Return the source, or say what to give."""
     if source is None:
         raise UsageError(
-            f"`thalweg {verb}` needs data: a name such as digits, the path of a file or folder, or a recipe.toml."
+            f"`thalweg {verb}` needs data: a name such as digits, a file, a folder, or a recipe.toml."
         )
     return source
 

@@ -1,7 +1,8 @@
 """How a command ends: its exit code, and one sentence for whatever went wrong.
 
-0 done · 1 failure · 2 usage or bad input · 3 findings at or above --fail-on · 4 training diverged · 5 budget reached,
-best kept · 130, 143 stopped by SIGINT, SIGTERM after a checkpoint · 141 the reader of our output went away.
+0 done · 1 failure · 2 usage or bad input · 3 findings at or above --fail-on · 4 training diverged · 5
+budget reached, best kept · 130, 143 stopped by SIGINT, SIGTERM after a checkpoint · 141 the reader of our
+output went away.
 """
 
 import contextlib
@@ -33,6 +34,8 @@ def code_of(call: Callable[[], Any]) -> int:
         _say(say("cli.left_before"))
         return SIGNALLED + 2
     except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # click met it first
+            return _PIPE
         return leaving.code if isinstance(leaving.code, int) else FAILURE
     except Exception as error:
         if os.environ.get("THALWEG_DEBUG"):
@@ -65,7 +68,9 @@ def _code(error: Exception) -> int:
 def _place(error: Exception) -> str:
     """Name the line at which an error arose; the user's own, if it passed through one."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename and "thalweg" not in frame.filename]
+    own = [
+        frame for frame in frames if "site-packages" not in frame.filename and "thalweg" not in frame.filename
+    ]
     frame = (own or frames)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
 

@@ -10,7 +10,7 @@ from thalweg.cli.verb import Verb, common
 @click.command(cls=Verb, words="env", examples=("thalweg env", "thalweg env --json"))
 @common
 def command(json_to: str | None, quiet: bool) -> int:
-    from thalweg.runs.environment import describe_environment  # noqa: PLC0415 - imports torch
+    from thalweg.runs.environment import describe_environment
 
     facts = describe_environment()
     if json_to:

@@ -78,7 +78,7 @@ class Front(click.Group):
         blocks.append("\n".join(INDENT + click.style(line, dim=True) for line in more))
         formatter.write("\n" + "\n\n".join(blocks) + "\n")
 
-    def main(self, args: Any = None, prog_name: str | None = None, **rest: Any) -> Any:
+    def main(self, args: Any = None, prog_name: str | None = None, **rest: Any) -> Any:  # type: ignore[override]
         """Run a command and leave with its exit code; whatever goes wrong ends in one sentence."""
         rest["standalone_mode"] = False
         rest.setdefault("color", False if os.environ.get("NO_COLOR") else None)

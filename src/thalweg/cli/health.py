@@ -8,8 +8,9 @@
     noisy      no direction can be seen, since the losses jump by more than half their level
     flat       no direction can be seen, and the losses hardly jump: nothing is being learnt just now
 
-The window is the last 200 steps (all, while there are fewer), in two halves. A level is the mean of a half. "Not chance"
-is a difference of the two means of more than three standard errors, reckoned from the spread of the halves.
+The window is the last 200 steps (all, while there are fewer), in two halves. A level is the mean of a half.
+"Not chance" is a difference of the two means of more than three standard errors, reckoned from the spread
+of the halves.
 """
 
 import math
@@ -23,7 +24,8 @@ FEWEST = 40
 def health(losses: Sequence[float], *, start: float, lowest: float) -> str:
     """Return the word for these losses, the last being the newest.
 
-    `start` is the level at the start of the run, `lowest` the lowest level so far (NaN where it is not known).
+    `start` is the level at the start of the run, `lowest` the lowest level so far (NaN where it is not
+    known).
 
     >>> health([1.0] * 100, start=1.0, lowest=1.0)
     'flat'

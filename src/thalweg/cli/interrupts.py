@@ -15,8 +15,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """Within the block, turn signals into a wish to stop; afterwards they mean what they meant before.
 
-    What is said goes straight to the descriptor: a handler may come in the middle of a write, where buffers are not
-    to be touched. On a terminal it stands on the display's last line until the next draw.
+    What is said goes straight to the descriptor: a handler may come in the middle of a write, where buffers
+    are not to be touched. On a terminal it stands on the display's last line until the next draw.
     """
 
     def __init__(self, stop: Callable[[], None], *, run: str, quiet: bool) -> None:

@@ -37,7 +37,7 @@ def page_width() -> int:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most `width` columns: between words, and between any two Chinese characters."""
+    """Break a text into lines of at most `width` columns, between words or Chinese characters."""
     lines, line = [], ""
     for piece in _WORDS.findall(text):
         if line and width_of(line + piece.rstrip()) > width:
@@ -48,7 +48,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def columns(rows: Iterable[tuple[str, str]], *, left: int, indent: str = INDENT) -> str:
-    """Lay out (term, explanation) pairs; an explanation is wrapped beside its term, or below a term that is too long."""
+    """Lay out (term, explanation) pairs; an explanation stands beside its term, or below a long one."""
     room = page_width() - len(indent) - left - 2
     out: list[str] = []
     for term, explanation in rows:

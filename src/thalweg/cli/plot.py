@@ -24,8 +24,8 @@ PICTURES = (".png", ".svg", ".pdf")
 def command(run: str, out: str | None, where: str, json_to: str | None, quiet: bool) -> int:
     path = picture_path(out or "curves.png")
     with waiting(say("cli.starting"), quiet=quiet):
-        from thalweg.runs import Run  # noqa: PLC0415 - imports torch
-        from thalweg.runs.store import find_run  # noqa: PLC0415 - imports torch
+        from thalweg.runs import Run
+        from thalweg.runs.store import find_run
 
         found = Run(find_run(Path(where), run))
         save_figure(found.plot(), path)

@@ -1,7 +1,6 @@
 """`thalweg predict`: a row of CSV for each row of data, in its order."""
 
 import io
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,10 @@ if TYPE_CHECKING:
 
     from thalweg.train import Folder
 
-_EXAMPLES = ("thalweg predict latest new.csv > predicted.csv", "thalweg predict prices-1 new.csv --out predicted.csv")
+_EXAMPLES = (
+    "thalweg predict latest new.csv > predicted.csv",
+    "thalweg predict prices-1 new.csv --out predicted.csv",
+)
 
 
 @click.command(cls=Verb, words="predict", examples=_EXAMPLES)
@@ -28,8 +30,8 @@ _EXAMPLES = ("thalweg predict latest new.csv > predicted.csv", "thalweg predict 
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
 def command(run: str, data: str, out: str | None, where: str, json_to: str | None, quiet: bool) -> int:
-    from thalweg.runs.store import find_run  # noqa: PLC0415 - imports torch
-    from thalweg.train import Folder  # noqa: PLC0415 - imports torch
+    from thalweg.runs.store import find_run
+    from thalweg.train import Folder
 
     see_working_folder()
     path = find_run(Path(where), run)
@@ -42,8 +44,7 @@ def command(run: str, data: str, out: str | None, where: str, json_to: str | Non
         write_atomically(Path(out), buffer.getvalue())
         note("  " + say("cli.predicted", rows=f"{len(frame):,}", path=out), quiet=quiet)
     elif json_to != "-":
-        click.get_binary_stream("stdout").write(buffer.getvalue())
-        sys.stdout.flush()
+        click.echo(buffer.getvalue(), nl=False)
     if json_to:
         rows: dict[str, Any] = {"predictions": frame.to_dict(as_series=False)} if not out else {"path": out}
         write_record("predictions", {"run": path.name, "data": data, "rows": len(frame), **rows}, json_to)
@@ -52,17 +53,21 @@ def command(run: str, data: str, out: str | None, where: str, json_to: str | Non
 
 def predictions(folder: "Folder", data: str) -> tuple["pl.DataFrame", list[str]]:
     """Return the predictions of a run for data, and what was noticed about the data."""
-    import polars as pl  # noqa: PLC0415 - slow to import
+    import polars as pl
 
-    from thalweg.data import open_source  # noqa: PLC0415 - imports torch
-    from thalweg.train import predict  # noqa: PLC0415 - imports torch
+    from thalweg.data import open_source
+    from thalweg.train import predict
 
     preparation = folder.preparation()
     if preparation.task == "language":
-        raise UsageError("`thalweg predict` needs a run on examples, got one on text; it cannot go on with a text yet.")
+        raise UsageError(
+            "`thalweg predict` needs a run on examples, got one on text; it cannot go on with a text yet."
+        )
     source = open_source(data)
     inputs = preparation.encode(source)
-    said = [str(sentence) for sentence in preparation.unseen(source)] if preparation.encoder is not None else []
+    said = (
+        [str(sentence) for sentence in preparation.unseen(source)] if preparation.encoder is not None else []
+    )
     outputs = predict(folder.module(), inputs)
     decoded = preparation.decode(outputs)
     if preparation.task == "classification":

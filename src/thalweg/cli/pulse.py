@@ -1,4 +1,4 @@
-"""What is known of a run under way, gathered at about a microsecond a step and reckoned up only when it is shown."""
+"""What is known of a run under way: gathered in about a microsecond a step, reckoned up when shown."""
 
 import dataclasses
 import math
@@ -60,7 +60,9 @@ class Pulse:
             self._losses.append(row.loss)
         if snapshot.evaluation is not None:
             self._take(snapshot.evaluation)
-        if self._first is None:  # the first step also compiles, records and warms caches: it tells nothing of the rest
+        if (
+            self._first is None
+        ):  # the first step also compiles, records and warms caches: it tells nothing of the rest
             self._first = self.job.state.step, time.perf_counter()
 
     def read(self) -> Reading | None:
@@ -97,10 +99,12 @@ class Pulse:
             self._best, self._best_epoch = self._value, self.job.state.step / self.job.steps_per_epoch
 
     def _extend(self, step: int) -> None:
-        """Bring the curve up to date: points stand for ever more steps, so that it always spans the whole run."""
+        """Bring the curve up to date; its points stand for ever more steps, so it spans the whole run."""
         new = min(step - self._seen, len(self._losses)) if self._seen else len(self._losses)
         self._seen = step
-        self._waiting += [loss for loss in list(self._losses)[len(self._losses) - new :] if math.isfinite(loss)]
+        self._waiting += [
+            loss for loss in list(self._losses)[len(self._losses) - new :] if math.isfinite(loss)
+        ]
         size = int(self._chunk)
         while len(self._waiting) >= size:
             self._curve.append(statistics.fmean(self._waiting[:size]))
@@ -120,6 +124,6 @@ class Pulse:
 
 def _metric(job: Job) -> str:
     """Return the metric to show: the task's first, which people think in, rather than the loss."""
-    from thalweg.model import metrics_for  # noqa: PLC0415 - only here
+    from thalweg.model import metrics_for
 
     return metrics_for(job.task)[0].name

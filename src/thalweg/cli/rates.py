@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from thalweg.runs.rates import RateTest
     from thalweg.train import Recipe
 
-_EXAMPLES = ("thalweg rates digits", "thalweg rates latest --out rates.png", "thalweg rates wine --model mlp --rule sgd")
+_EXAMPLES = (
+    "thalweg rates digits",
+    "thalweg rates latest --out rates.png",
+    "thalweg rates wine --model mlp --rule sgd",
+)
 _ROWS = 15  # of the table
 
 
@@ -39,7 +43,7 @@ def command(source_or_run: str | None, **asked: Any) -> int:
     picture = picture_path(asked["out"]) if asked["out"] else None
     quiet = asked["quiet"] or asked["json_to"] == "-"
     with waiting(say("cli.starting"), quiet=quiet):
-        from thalweg.runs.rates import range_test  # noqa: PLC0415 - imports torch
+        from thalweg.runs.rates import range_test
 
         recipe = _recipe(what, asked)
         sizes = {name: asked[name] for name in ("seeds", "steps", "low", "high")}
@@ -56,18 +60,22 @@ def command(source_or_run: str | None, **asked: Any) -> int:
 
 def _recipe(what: str, asked: Mapping[str, Any]) -> "Recipe":
     """Take the recipe of a run where there is one of that name, else make one."""
-    from thalweg.cli.settings import change, read_settings  # noqa: PLC0415 - imports torch
-    from thalweg.data import SOURCES  # noqa: PLC0415 - imports torch
-    from thalweg.runs.store import find_run  # noqa: PLC0415 - imports torch
-    from thalweg.train import Folder  # noqa: PLC0415 - imports torch
+    from thalweg.cli.settings import change, read_settings
+    from thalweg.data import SOURCES
+    from thalweg.runs.store import find_run
+    from thalweg.train import Folder
 
     where = Path(asked["where"])
-    is_run = what == "latest" or (where / what / "recipe.toml").is_file() or (Path(what) / "recipe.toml").is_file()
+    is_run = (
+        what == "latest" or (where / what / "recipe.toml").is_file() or (Path(what) / "recipe.toml").is_file()
+    )
     if not is_run or what in SOURCES:
         return ask_recipe(what, asked)
     see_working_folder()
     if refused := [name for name in given_options(asked) if name != "--set"]:
-        raise UsageError(f"`thalweg rates` takes the recipe of a run as it is, got {refused[0]!r} beside it; use --set.")
+        raise UsageError(
+            f"`thalweg rates` takes the recipe of a run as it is, got {refused[0]!r} beside it; use --set."
+        )
     return change(Folder(find_run(where, what)).recipe(), read_settings(asked["sets"]))
 
 
@@ -76,14 +84,19 @@ def _short(test: "RateTest") -> str:
 
 
 def _page(test: "RateTest", what: str) -> str:
-    title = say("cli.rates_title", model=test.model, source=test.source, seeds=len(test.seeds), steps=len(test.rates))
+    title = say(
+        "cli.rates_title", model=test.model, source=test.source, seeds=len(test.seeds), steps=len(test.rates)
+    )
     blocks = [f"\n{INDENT}{heading(title)}", _curve(test)]
     if test.proposed is None:
         blocks.append(INDENT + heading(say("cli.rates_none")))
     else:
         steepest, lost = (_between(values) for values in (test.steepest, test.lost))
         reason = say("cli.rates_reason", steepest=steepest, diverges=lost)
-        lines = [heading(say("cli.rates_proposed", rate=f"{test.proposed:.2g}")), *wrap(reason, page_width() - 4)]
+        lines = [
+            heading(say("cli.rates_proposed", rate=f"{test.proposed:.2g}")),
+            *wrap(reason, page_width() - 4),
+        ]
         lines.append(say("cli.rates_use", source=what, rate=f"{test.proposed:.2g}"))
         blocks.append("\n".join(INDENT + line for line in lines))
     blocks.append(_trust(test))
@@ -91,15 +104,19 @@ def _page(test: "RateTest", what: str) -> str:
 
 
 def _curve(test: "RateTest") -> str:
-    import numpy as np  # noqa: PLC0415 - slow to import
+    import numpy as np
 
-    from thalweg.report import sparkline  # noqa: PLC0415 - imports torch
+    from thalweg.report import sparkline
 
     rows = []
     last = len(test.rates) - 1
     for place in (round(last * k / (_ROWS - 1)) for k in range(_ROWS)):
         known = test.losses[:, place][np.isfinite(test.losses[:, place])]
-        cells = [number(float(known.mean())), f"{number(float(known.min()))} .. {number(float(known.max()))}"] if len(known) else ["-", "-"]
+        cells = (
+            [number(float(known.mean())), f"{number(float(known.min()))} .. {number(float(known.max()))}"]
+            if len(known)
+            else ["-", "-"]
+        )
         rows.append([f"{test.rates[place]:.1e}", *cells])
     ceiling = 2 * float(np.nanmax(test.losses[:, 0])) if np.isfinite(test.losses[:, 0]).any() else math.inf
     mean = [float(np.mean(column)) if np.isfinite(column).all() else math.nan for column in test.losses.T]

@@ -20,8 +20,8 @@ _EXAMPLES = ("thalweg report latest", "thalweg report digits-1 --lang zh --out d
 @common
 def command(run: str, out: str | None, where: str, json_to: str | None, quiet: bool) -> int:
     with waiting(say("cli.writing_report"), quiet=quiet):
-        from thalweg.runs import Run  # noqa: PLC0415 - imports torch
-        from thalweg.runs.store import find_run  # noqa: PLC0415 - imports torch
+        from thalweg.runs import Run
+        from thalweg.runs.store import find_run
 
         see_working_folder()
         found = Run(find_run(Path(where), run))

@@ -11,4 +11,8 @@ VERBS = {
     "restore": ("thalweg.cli.runs_remove", "restore", "tidy"),
 }
 
-command = Front("runs", VERBS, ("thalweg runs ls --sort test", "thalweg runs compare digits-1 digits-2", "thalweg runs show latest"))
+command = Front(
+    "runs",
+    VERBS,
+    ("thalweg runs ls --sort test", "thalweg runs compare digits-1 digits-2", "thalweg runs show latest"),
+)

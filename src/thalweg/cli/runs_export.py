@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet", "json")
 WHAT = ("steps", "evaluations", "layers")
-_EXAMPLES = ("thalweg runs export latest > steps.csv", "thalweg runs export digits-1 --what layers --out layers.parquet")
+_EXAMPLES = (
+    "thalweg runs export latest > steps.csv",
+    "thalweg runs export digits-1 --what layers --out layers.parquet",
+)
 
 
 @click.command(cls=Verb, words="runs_export", examples=_EXAMPLES)
@@ -27,10 +30,10 @@ _EXAMPLES = ("thalweg runs export latest > steps.csv", "thalweg runs export digi
 @option("--out", metavar="FILE", section="choice", help="to_file")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
-def command(  # noqa: PLR0913 - the options of a verb
+def command(
     run: str, what: str, form: str | None, out: str | None, where: str, json_to: str | None, quiet: bool
 ) -> int:
-    from thalweg.runs.store import find_run  # noqa: PLC0415 - imports torch
+    from thalweg.runs.store import find_run
 
     form = form or _by_ending(out)
     frame = _frame(find_run(Path(where), run), what)
@@ -39,11 +42,15 @@ def command(  # noqa: PLR0913 - the options of a verb
         write_atomically(Path(out), content)
         note(say("cli.exported", rows=f"{len(frame):,}", path=out), quiet=quiet)
     elif form == "parquet" and sys.stdout.isatty():
-        raise UsageError("`--format parquet` is not for a terminal; name a file with --out, or send stdout to one.")
+        raise UsageError(
+            "`--format parquet` is not for a terminal; name a file with --out, or send stdout to one."
+        )
     elif json_to != "-":
-        click.get_binary_stream("stdout").write(content)
+        click.echo(content, nl=False)
     if json_to:
-        write_record("export", {"run": run, "what": what, "format": form, "rows": len(frame), "path": out}, json_to)
+        write_record(
+            "export", {"run": run, "what": what, "format": form, "rows": len(frame), "path": out}, json_to
+        )
     return ending.DONE
 
 
@@ -53,17 +60,21 @@ def _by_ending(out: str | None) -> str:
 
 
 def _frame(path: Path, what: str) -> "pl.DataFrame":
-    import polars as pl  # noqa: PLC0415 - slow to import
+    import polars as pl
 
-    from thalweg.signals import EVALUATION_COLUMNS, LAYER_COLUMNS  # noqa: PLC0415 - imports torch
-    from thalweg.train import Folder  # noqa: PLC0415 - imports torch
+    from thalweg.signals import EVALUATION_COLUMNS, LAYER_COLUMNS
+    from thalweg.train import Folder
 
     trace = Folder(path).trace()
     if what == "steps":
         return pl.DataFrame(trace.steps()).with_columns(pl.col("step", "member").cast(pl.Int64))
-    rows, names = (trace.layers(), LAYER_COLUMNS) if what == "layers" else (trace.evaluations(), EVALUATION_COLUMNS)
+    rows, names = (
+        (trace.layers(), LAYER_COLUMNS) if what == "layers" else (trace.evaluations(), EVALUATION_COLUMNS)
+    )
     texts = {"layer", "signal", "split", "metric"}
-    kinds = {n: pl.String if n in texts else pl.Int64 if n in ("step", "member") else pl.Float64 for n in names}
+    kinds = {
+        n: pl.String if n in texts else pl.Int64 if n in ("step", "member") else pl.Float64 for n in names
+    }
     return pl.DataFrame(rows, schema=kinds)
 
 

@@ -10,13 +10,15 @@ from thalweg.cli.verb import Verb, common, option
 from thalweg.core import UsageError, say
 
 
-@click.command(cls=Verb, words="runs_rm", examples=("thalweg runs rm digits-3", "thalweg runs rm digits-3 --force"))
+@click.command(
+    cls=Verb, words="runs_rm", examples=("thalweg runs rm digits-3", "thalweg runs rm digits-3 --force")
+)
 @click.argument("runs", metavar="RUN ...", nargs=-1)
 @option("--force", is_flag=True, section="choice")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
 def remove(runs: tuple[str, ...], force: bool, where: str, json_to: str | None, quiet: bool) -> int:
-    from thalweg.runs.store import find_run, remove_run  # noqa: PLC0415 - imports torch
+    from thalweg.runs.store import find_run, remove_run
 
     _must_name(runs, "rm")
     found = list(dict.fromkeys(find_run(Path(where), run) for run in runs))
@@ -34,7 +36,7 @@ def remove(runs: tuple[str, ...], force: bool, where: str, json_to: str | None, 
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
 def restore(runs: tuple[str, ...], where: str, json_to: str | None, quiet: bool) -> int:
-    from thalweg.runs.store import restore_run  # noqa: PLC0415 - imports torch
+    from thalweg.runs.store import restore_run
 
     _must_name(runs, "restore")
     places = {run: restore_run(Path(where), run) for run in runs}

@@ -20,9 +20,10 @@ def read_settings(given: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def change(recipe: Recipe, settings: Iterable[tuple[str, str]]) -> Recipe:
-    """Return the recipe with settings applied: kinds of components first, then their fields, later ones over earlier.
+    """Return the recipe with settings applied: kinds of components first, then their fields, in order.
 
-    Raises `UnknownName` for a path that does not exist, `UsageError` for a value that its field does not take.
+    Raises `UnknownName` for a path that does not exist, `UsageError` for a value that its field does not
+    take.
     """
     for path, value in sorted(settings, key=lambda setting: "." in setting[0]):
         head, _, tail = path.partition(".")
@@ -86,7 +87,9 @@ def _component(recipe: Recipe, head: str, value: str) -> Any:
     if part is not None and part.name == value:
         return part  # naming the kind that it has keeps its fields
     if head == "data":
-        raise UsageError(f"`data` cannot be set, got {value!r}; name the source itself: thalweg train {value}.")
+        raise UsageError(
+            f"`data` cannot be set, got {value!r}; name the source itself: thalweg train {value}."
+        )
     find(catalogue, value, head)
     return from_plain(catalogue, {"kind": value}, head)
 

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 
 import click
 
-from thalweg.cli.pages import INDENT, cut, page_width, pad, width_of
+from thalweg.cli.pages import INDENT, cut, pad, page_width, width_of
 
 _GAP = "  "
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), gives_way: int | None = None
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    gives_way: int | None = None,
 ) -> str:
-    """Lay out rows of cells under a head. Columns in `right` are set to the right; `gives_way` shrinks if need be."""
+    """Lay out rows of cells under a head, columns in `right` to the right; `gives_way` may shrink."""
     widths = [max(width_of(row[k]) for row in (head, *rows)) for k in range(len(head))]
     if gives_way is not None:
         spare = page_width() - len(INDENT) - sum(widths) - len(_GAP) * (len(widths) - 1)

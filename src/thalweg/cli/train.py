@@ -49,25 +49,25 @@ def command(source: str | None, **asked: Any) -> int:
 
 def _start(source: str, asked: Mapping[str, Any]) -> "Session":
     recipe = ask_recipe(source, asked)
-    from thalweg.train import start  # noqa: PLC0415 - imports torch
+    from thalweg.train import start
 
     return start(recipe, out=Path(asked["out"]))
 
 
 def _resume(asked: Mapping[str, Any], source: str | None) -> "Session":
-    """Go on with a run. Only its budget of time may be changed: everything else would make it another run."""
-    from thalweg.runs.store import find_run  # noqa: PLC0415 - imports torch
-    from thalweg.train import resume  # noqa: PLC0415 - imports torch
+    """Go on with a run. Only its budget of time may change: all else would make it another run."""
+    from thalweg.runs.store import find_run
+    from thalweg.train import resume
 
     given = [source or "", *given_options(asked)]
     if refused := [text for text in given if text and text != "--max-seconds"]:
         raise UsageError(
-            f"`--resume` goes on with a run as it was, got {refused[0]!r} beside it; leave it out, or begin a new run."
+            f"`--resume` goes on with a run as it was, got {refused[0]!r} beside it; leave it out."
         )
     see_working_folder()
     session = resume(find_run(Path(asked["out"]), asked["resume"]))
     if asked["max_seconds"]:
-        from thalweg.cli.settings import change  # noqa: PLC0415 - imports torch
+        from thalweg.cli.settings import change
 
         recipe = change(session.job.recipe, [("max_seconds", asked["max_seconds"])])
         session.job.recipe = dataclasses.replace(session.job.recipe, max_seconds=recipe.max_seconds)
@@ -75,8 +75,8 @@ def _resume(asked: Mapping[str, Any], source: str | None) -> "Session":
 
 
 def _print_recipe(recipe: "Recipe") -> int:
-    from thalweg.train import make_job  # noqa: PLC0415 - imports torch
-    from thalweg.train.recipe_file import write_recipe  # noqa: PLC0415 - imports torch
+    from thalweg.train import make_job
+    from thalweg.train.recipe_file import write_recipe
 
     answer(write_recipe(make_job(recipe).recipe, {}).rstrip())
     return ending.DONE
@@ -84,9 +84,9 @@ def _print_recipe(recipe: "Recipe") -> int:
 
 def _train(session: "Session", *, quiet: bool) -> int | None:
     """Train to the end, showing it; return the number of the signal that ended it, if one did."""
-    from thalweg.cli.display import display  # noqa: PLC0415 - imports torch
-    from thalweg.cli.interrupts import Interrupts  # noqa: PLC0415 - with the display
-    from thalweg.cli.pulse import Pulse  # noqa: PLC0415 - imports torch
+    from thalweg.cli.display import display
+    from thalweg.cli.interrupts import Interrupts
+    from thalweg.cli.pulse import Pulse
 
     for line in _opening(session):
         note(line, quiet=quiet)
@@ -105,26 +105,22 @@ def _train(session: "Session", *, quiet: bool) -> int | None:
 
 def _opening(session: "Session") -> list[str]:
     """Say what is being trained on what, and what was decided for the user."""
-    from thalweg.train import describe  # noqa: PLC0415 - imports torch
+    from thalweg.train import describe
 
     job = session.job
-    parts = {name: f"{len(part):,}" for name, part in _parts(job)}
     model = describe(job.recipe.model) if job.recipe.model else "?"
-    first = say("cli.training", run=session.folder.path.name, model=model, source=job.recipe.data.name, **parts)
+    first = say("cli.training", run=session.folder.path.name, model=model, source=job.recipe.data.name)
+    parts = {name: f"{len(getattr(job.data, name)):,}" for name in ("train", "validation", "test")}
     lines = ["", *("  " + line for line in wrap(first, page_width() - 4))]
-    for sentence in (*job.said, *session.told):
+    for sentence in (say("cli.examples_of", **parts), *job.said, *session.told):
         head, *rest = wrap(str(sentence), page_width() - 6)
         lines += [f"  · {head}", *(f"    {line}" for line in rest)]
     return [*lines, ""]
 
 
-def _parts(job: Any) -> list[tuple[str, Any]]:
-    return [(name, getattr(job.data, name)) for name in ("train", "validation", "test")]
-
-
 def _finish(session: "Session", asked: Mapping[str, Any], *, signalled: int | None) -> int:
     """Write report, record and page; return the exit code."""
-    from thalweg.runs import Run  # noqa: PLC0415 - imports torch
+    from thalweg.runs import Run
 
     run = Run(session.folder.path)
     interrupted = session.outcome is Outcome.INTERRUPTED
@@ -132,13 +128,13 @@ def _finish(session: "Session", asked: Mapping[str, Any], *, signalled: int | No
         with waiting(say("cli.writing_report"), quiet=asked["quiet"]):
             run.report()
     if asked["json_to"]:
-        from thalweg.cli.record import run_record  # noqa: PLC0415 - imports torch
+        from thalweg.cli.record import run_record
 
         write_record("run", run_record(run), asked["json_to"])
     if asked["quiet"] and asked["json_to"] != "-":
         answer(str(run.path))
     elif not asked["quiet"] and asked["json_to"] != "-" and not interrupted:
-        from thalweg.cli.story import show_run  # noqa: PLC0415 - imports torch
+        from thalweg.cli.story import show_run
 
         note("")
         show_run(run)
@@ -150,6 +146,10 @@ def _code(session: "Session", run: "Run", fail_on: str, signalled: int | None) -
         return ending.SIGNALLED + signalled
     if session.outcome is Outcome.DIVERGED:
         return ending.DIVERGED
-    if any(SEVERITIES.index(found.severity) <= SEVERITIES.index(fail_on) for found in run.findings if fail_on != "never"):
+    if any(
+        SEVERITIES.index(found.severity) <= SEVERITIES.index(fail_on)
+        for found in run.findings
+        if fail_on != "never"
+    ):
         return ending.FINDINGS
     return ending.BUDGET if session.outcome is Outcome.BUDGET else ending.DONE

@@ -40,10 +40,10 @@ class Option(click.Option):
 
 
 class Verb(click.Command):
-    """Be a verb: its summary is `cli.verb_<words>`, its arguments `cli.help_<argument>`, its examples as they are."""
+    """Be a verb: its summary is `cli.verb_<words>`, its arguments are `cli.help_<argument>`."""
 
     def __init__(self, *args: Any, words: str = "", examples: Sequence[str] = (), **rest: Any) -> None:
-        super().__init__(*args, add_help_option=False, **rest)
+        super().__init__(*args, **{**rest, "add_help_option": False})
         self.words, self.examples = words or str(self.name), examples
         self.params.append(
             Option(

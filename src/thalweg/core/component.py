@@ -23,6 +23,9 @@ class Component(ABC):
 
     def __post_init__(self) -> None:
         check_knobs(self)
+        for field, hint in typing.get_type_hints(type(self)).items():
+            if typing.get_origin(hint) is typing.Literal:
+                coerce(hint, getattr(self, field), f"{type(self).__name__}({field}=...)")
         self.check()
 
     def check(self) -> None:  # noqa: B027 - a member without further laws leaves it as it is
@@ -30,6 +33,7 @@ class Component(ABC):
 
 
 C = TypeVar("C", bound=Component)
+_WORDS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 Catalogue = Mapping[str, type[C]]
 
 
@@ -64,12 +68,17 @@ def to_plain(component: Component) -> dict[str, Any]:
 def from_plain(catalogue: Catalogue[C], plain: Mapping[str, Any], what: str) -> C:
     """Build the component that a plain dict describes.
 
-    Raises `UnknownName` for a name or key that does not exist, `UsageError` for a value of the wrong type.
+    Raises `UnknownName` for a name or key that does not exist, `UsageError` for a value that is missing or of the
+    wrong type.
     """
     if "kind" not in plain:
         raise UsageError(f"[{what}] names no kind; add kind = one of {', '.join(sorted(catalogue))}.")
     member = find(catalogue, str(plain["kind"]), what)
-    return member(**read_fields(member, {k: v for k, v in plain.items() if k != "kind"}, what))
+    given = read_fields(member, {k: v for k, v in plain.items() if k != "kind"}, what)
+    missing = [field.name for field in dataclasses.fields(member) if field.name not in given and _is_required(field)]  # type: ignore[arg-type]
+    if missing:
+        raise UsageError(f"[{what}] of kind {member.name!r} needs {', '.join(missing)}.")
+    return member(**given)
 
 
 def read_fields(owner: type, plain: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -80,6 +89,10 @@ def read_fields(owner: type, plain: Mapping[str, Any], what: str) -> dict[str, A
         if key not in names:
             raise UnknownName(f"key in [{what}]", key, names)
     return {key: coerce(hints[key], value, f"{what}.{key}") for key, value in plain.items()}
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def coerce(hint: Any, value: Any, where: str) -> Any:
@@ -99,16 +112,16 @@ def coerce(hint: Any, value: Any, where: str) -> Any:
         return value
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+    if isinstance(value, origin or hint) and not (hint is int and isinstance(value, bool)):
         return value
     if isinstance(value, str) and hint in (int, float, bool):
         return _read_number(hint, value, where)
-    raise law(where, f"must be a {getattr(hint, '__name__', hint)}", value)
+    raise law(where, f"must be {_WORDS.get(hint) or getattr(hint, '__name__', hint)}", value)
 
 
 def _coerce_union(hint: Any, value: Any, where: str) -> Any:
     choices = typing.get_args(hint)
-    if value is None or (value == "none" and type(None) in choices and str not in choices):
+    if type(None) in choices and (value is None or (value == "none" and str not in choices)):
         return None
     problem: UsageError | None = None
     for choice in choices:

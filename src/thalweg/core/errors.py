@@ -21,6 +21,15 @@ class ThalwegError(Exception):
 
     exit_code = 2
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args)  # so that an error can leave a worker process, whatever its arguments
+
+
+def _rebuilt(kind: type[ThalwegError], args: tuple[Any, ...]) -> ThalwegError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 class UsageError(ThalwegError, ValueError):
     """Say that a call cannot be right, in the form: the call, the law, the value, the cure."""

@@ -12,6 +12,7 @@ from thalweg.core.errors import StorageError
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space, what was recorded so far is kept",
     errno.EDQUOT: "the disk quota is used up; free some space, what was recorded so far is kept",
+    errno.EFBIG: "a file may not grow that large there (ulimit -f); what was recorded so far is kept",
     errno.EACCES: "there is no permission to write there; choose another place with --out",
     errno.EPERM: "there is no permission to write there; choose another place with --out",
     errno.EROFS: "the file system is read-only; choose another place with --out",
@@ -42,12 +43,18 @@ def write_atomically(path: Path, content: bytes | str) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
+            os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(name)
             raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def make_folder(path: Path) -> Path:

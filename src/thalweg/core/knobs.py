@@ -41,18 +41,22 @@ def knobs(component: type) -> dict[str, Knob]:
     for field in dataclasses.fields(component):
         hint = hints[field.name]
         if typing.get_origin(hint) is Annotated:
-            found |= {field.name: extra for extra in hint.__metadata__ if isinstance(extra, Knob)}
+            found.update((field.name, extra) for extra in hint.__metadata__ if isinstance(extra, Knob))
     return found
 
 
 def check_knobs(component: Any) -> None:
     """Raise `UsageError` if a numeric field of a component breaks its law."""
     call = type(component).__name__
+    hints = typing.get_type_hints(type(component))
     for field, knob in knobs(type(component)).items():
         value = getattr(component, field)
-        if value is None:
+        kinds = typing.get_args(hints[field]) or (hints[field],)
+        if value is None and type(None) in kinds:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise law(f"{call}({field}=...)", "must be a number", value)
+        if float not in kinds and not isinstance(value, int):
+            raise law(f"{call}({field}=...)", "must be a whole number", value)
         if not knob.allows(value):
             raise law(f"{call}({field}=...)", f"must lie in {knob.law}", value)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from thalweg.signals import Trace
 
 POINTS = 1800  # kept of a long series: the lowest and the highest in each of half as many columns of pixels
-_SMOOTH_PARTS = 60  # of a run, one of which the smoothed loss looks back on
+_SMOOTH_PARTS = 100  # of a run, one of which the smoothed loss looks back on
+_ORDER = ("bits", "accuracy", "r2", "perplexity", "macro_f1", "mae", "rmse")
 
 Numbers = NDArray[np.float64]
 
@@ -61,9 +62,9 @@ class Curves:
         return step / self.steps_per_epoch
 
     def metrics(self) -> list[str]:
-        """Return the metrics that were evaluated, the loss first."""
-        names = dict.fromkeys(metric for _, metric in self.evaluated)
-        return sorted(names, key=lambda name: name != "loss")
+        """Return the metrics that were evaluated beside the loss, the one that a task is judged by first."""
+        names = dict.fromkeys(metric for _, metric in self.evaluated if metric != "loss")
+        return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
 
     def get(self, split: str, metric: str) -> Series:
         nothing = np.empty(0)

@@ -6,12 +6,11 @@ What cannot be told (no data any more, a model that only Python knows, a run sti
 import contextlib
 import dataclasses
 import math
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from thalweg.core import Message, Outcome, RunError, ThalwegError, message
-from thalweg.data import ArrayFile, Dataset, Prepared, prepare
+from thalweg.core import Message, Outcome, ThalwegError, message
+from thalweg.data import Dataset, Prepared, prepare
 from thalweg.findings import Finding, find_all
 from thalweg.model import Built, Model, loss_for
 from thalweg.report.curves import Curves, read_curves
@@ -20,6 +19,7 @@ from thalweg.report.judged import Judged, LostWeights, judge
 from thalweg.report.layers import Heat, read_layers
 from thalweg.signals import Trace
 from thalweg.train import Folder, Recipe
+from thalweg.train.recipe_file import read_toml
 
 Scores = dict[str, dict[str, float]]
 
@@ -86,7 +86,7 @@ def tell(folder: Folder, *, model: Model | None = None) -> Story:
 
 
 def _tell(folder: Folder, trace: Trace, model: Model | None) -> Story:
-    meta, events, plain = trace.meta(), trace.events(), _plain_recipe(folder)
+    meta, events, plain = trace.meta(), trace.events(), read_toml(folder.recipe_file)
     outcome = Outcome(meta.get("outcome", Outcome.RUNNING))
     curves = read_curves(trace)
     reading = _read(folder)
@@ -120,13 +120,6 @@ def _tell(folder: Folder, trace: Trace, model: Model | None) -> Story:
     )
 
 
-def _plain_recipe(folder: Folder) -> dict[str, Any]:
-    try:
-        return tomllib.loads(folder.recipe_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder.recipe_file} cannot be read ({error}).") from None
-
-
 def _read(folder: Folder) -> _Reading:
     """Read recipe and data once more, as far as they are still there."""
     try:
@@ -134,19 +127,14 @@ def _read(folder: Folder) -> _Reading:
     except ThalwegError as error:
         return _Reading(gaps=(_gap("report.gap_recipe", error),))
     try:
-        dataset = _at_home(recipe, folder).data.load()
+        before = folder.made_with().get("data", "")
+        if before and recipe.data.fingerprint() != before:
+            return _Reading(recipe=recipe, gaps=(message("report.gap_changed"),))
+        dataset = recipe.data.load()
         data = prepare(dataset, split=recipe.split, scaler=recipe.scaler, seed=recipe.seed)
     except (ThalwegError, OSError) as error:
         return _Reading(recipe=recipe, gaps=(_gap("report.gap_data", error),))
     return _Reading(recipe=recipe, dataset=dataset, data=data)
-
-
-def _at_home(recipe: Recipe, folder: Folder) -> Recipe:
-    """Look for arrays that were stored with the run in its folder, wherever that is by now."""
-    source = recipe.data
-    if isinstance(source, ArrayFile) and source.path == folder.data_file.name:
-        return dataclasses.replace(recipe, data=dataclasses.replace(source, path=str(folder.data_file)))
-    return recipe
 
 
 def _judge(folder: Folder, reading: _Reading, model: Model | None) -> tuple[Judged, tuple[Message, ...]]:
@@ -158,12 +146,7 @@ def _judge(folder: Folder, reading: _Reading, model: Model | None) -> tuple[Judg
     if model is None and _only_in_python(recipe):
         return Judged(), (message("report.gap_built"),)
     try:
-        saved, found = folder.preparation(), data.preparation
-        if (saved.class_names, saved.input_shape, saved.num_outputs) != (
-            found.class_names, found.input_shape, found.num_outputs,
-        ):  # fmt: skip
-            return Judged(), (message("report.gap_changed"),)
-        loss = recipe.loss or loss_for(found.task, found.num_outputs)
+        loss = recipe.loss or loss_for(data.preparation.task, data.preparation.num_outputs)
         return judge(folder.module(model), loss, data, dataset), ()
     except LostWeights:
         return Judged(), (message("report.gap_lost"),)

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from thalweg.core import Message, message
 from thalweg.findings import Evidence, Finding, Severity, Where
 from thalweg.report.phrases import number, percent, phrase
@@ -13,6 +15,7 @@ from thalweg.report.verdict import figures, metric_name, metric_value, outcome_w
 
 SIGNS = {Severity.CRITICAL: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 _CURVE = 40  # columns
+_LOG_FROM = 20.0
 _WORDS = re.compile(r"[\u2e80-\uffef][，。；：、！？）》]*|[^\s\u2e80-\uffef]+|\s+")
 
 
@@ -105,7 +108,10 @@ def _curve(story: Story, lang: str | None, width: int) -> Iterator[str]:
     smoothed = story.curves.smoothed
     if len(smoothed.finite) < 2:
         return
-    line = sparkline(smoothed.values.tolist(), min(_CURVE, width // 2))
+    values, known = smoothed.values, smoothed.finite
+    if known.min() > 0 and known.max() > _LOG_FROM * known.min():
+        values = np.log(values)  # a loss that falls by orders of magnitude would be a spike and a floor
+    line = sparkline(values.tolist(), min(_CURVE, width // 2))
     first, last = number(float(smoothed.finite[0]), 3), number(smoothed.last, 3)
     yield f"  {phrase(message('report.loss'), lang)} {first} {line} {last}"
 

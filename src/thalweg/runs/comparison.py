@@ -12,7 +12,11 @@ from thalweg.model import metrics_for
 from thalweg.runs.store import last_scores, main_metric
 from thalweg.train import Folder, recipe_to_plain
 
-_BETTER = {metric.name: metric.better for task in ("classification", "regression", "language") for metric in metrics_for(task)}
+_BETTER = {
+    metric.name: metric.better
+    for task in ("classification", "regression", "language")
+    for metric in metrics_for(task)
+}
 SURE = 2.0  # standard errors
 
 
@@ -39,15 +43,19 @@ class _Compared:
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:
-    """Compare runs. Those that differ by their seed alone are taken together as one setting, tried several times."""
+    """Compare runs. Those that differ by their seed alone are one setting, tried several times."""
     if len(paths) < 2:
-        raise UsageError(f"`runs compare` needs two runs or more, got {len(paths)}; `thalweg runs ls` lists them.")
+        raise UsageError(
+            f"`runs compare` needs two runs or more, got {len(paths)}; `thalweg runs ls` lists them."
+        )
     runs = [_read(path) for path in paths]
     keys = list(dict.fromkeys(key for run in runs for key in run.settings))
     values = {key: tuple(run.settings.get(key) for run in runs) for key in keys}
     differences = {key: row for key, row in values.items() if any(value != row[0] for value in row)}
     pairs = list(dict.fromkeys((s, m) for run in runs for s, named in run.scores.items() for m in named))
-    scores = {(s, m): tuple(run.scores.get(s, {}).get(m) for run in runs) for s, m in sorted(pairs, key=_order)}
+    scores = {
+        (s, m): tuple(run.scores.get(s, {}).get(m) for run in runs) for s, m in sorted(pairs, key=_order)
+    }
     return Comparison(tuple(run.name for run in runs), differences, scores, tuple(_judge(runs)))
 
 
@@ -63,7 +71,7 @@ def _read(path: Path) -> _Compared:
 
 
 def flatten(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Write nested plain values under dotted names; the kind of a component stands under the component's own name."""
+    """Write nested plain values under dotted names; a component's kind stands under its own name."""
     flat: dict[str, Any] = {}
     for key, value in plain.items():
         if isinstance(value, Mapping):
@@ -79,9 +87,11 @@ def _order(pair: tuple[str, str]) -> tuple[int, str, bool, str]:
 
 
 def _judge(runs: Sequence[_Compared]) -> list[Message]:
-    """Say which setting is better, and whether that is more than chance; the best against each other one."""
+    """Say which setting is better, and whether that is more than chance: the best against each other."""
     metric = main_metric(runs[0].scores)
-    split = next((s for s in ("test", "validation") if all(metric in r.scores.get(s, {}) for r in runs)), None)
+    split = next(
+        (s for s in ("test", "validation") if all(metric in r.scores.get(s, {}) for r in runs)), None
+    )
     if not metric or split is None:
         return [message("cli.no_common_score")]
     groups: dict[str, list[_Compared]] = {}
@@ -97,13 +107,24 @@ def _judge(runs: Sequence[_Compared]) -> list[Message]:
 def _pair(best: list[_Compared], other: list[_Compared], split: str, metric: str) -> list[Message]:
     gap = abs(_mean(best, split, metric) - _mean(other, split, metric))
     several = min(len(best), len(other)) > 1
-    yardstick = _between_seeds(best, other, split, metric) if several else _within_runs(best[0], other[0], split, metric)
+    yardstick = (
+        _between_seeds(best, other, split, metric)
+        if several
+        else _within_runs(best[0], other[0], split, metric)
+    )
     about = {"first": best[0].name, "second": other[0].name, "split": split, "metric": metric}
     sizes = {"gap": f"{gap:.3g}", "yardstick": f"{yardstick:.2g}"}
     said = []
     if several:
-        means = {"mean_first": f"{_mean(best, split, metric):.4g}", "mean_second": f"{_mean(other, split, metric):.4g}"}
-        said.append(message("cli.several_seeds", **about, **sizes, **means, count_first=len(best), count_second=len(other)))
+        means = {
+            "mean_first": f"{_mean(best, split, metric):.4g}",
+            "mean_second": f"{_mean(other, split, metric):.4g}",
+        }
+        said.append(
+            message(
+                "cli.several_seeds", **about, **sizes, **means, count_first=len(best), count_second=len(other)
+            )
+        )
     if gap <= yardstick:
         said.append(message("cli.cannot_judge" if several else "cli.within_noise", **about, **sizes))
     else:
@@ -119,20 +140,25 @@ def _mean(group: Sequence[_Compared], split: str, metric: str) -> float:
 
 def _between_seeds(best: Sequence[_Compared], other: Sequence[_Compared], split: str, metric: str) -> float:
     """Two standard errors of the difference of two means, from the spread between seeds."""
-    spreads = [statistics.variance([run.scores[split][metric] for run in group]) / len(group) for group in (best, other)]
+    spreads = [
+        statistics.variance([run.scores[split][metric] for run in group]) / len(group)
+        for group in (best, other)
+    ]
     return SURE * math.sqrt(sum(spreads))
 
 
 def _within_runs(first: _Compared, second: _Compared, split: str, metric: str) -> float:
-    """Two standard errors of a difference of single runs: the finite number of examples, and how much the metric jumps.
+    """Two standard errors of a difference of single runs: from the number of examples, and from jumps.
 
     It leaves out what another seed would change, which one run cannot show: the truth is at least this large.
     """
-    return SURE * math.sqrt(sum(_sampling(run, split, metric) + _jumps(run, metric) for run in (first, second)))
+    return SURE * math.sqrt(
+        sum(_sampling(run, split, metric) + _jumps(run, metric) for run in (first, second))
+    )
 
 
 def _sampling(run: _Compared, split: str, metric: str) -> float:
-    """Variance of a share of hits among n examples, with two of each added so that 100 % is not taken for certain."""
+    """Variance of a share of hits among n examples; two of each are added, as 100 % is never certain."""
     count = _examples(run, split)
     if metric != "accuracy" or not count:
         return 0.0
@@ -143,17 +169,19 @@ def _sampling(run: _Compared, split: str, metric: str) -> float:
 
 def _jumps(run: _Compared, metric: str) -> float:
     """Variance of the validation metric about its trend, in the second half of the run."""
-    values = [row["value"] for row in run.evaluations if (row["split"], row["metric"]) == ("validation", metric)]
+    values = [
+        row["value"] for row in run.evaluations if (row["split"], row["metric"]) == ("validation", metric)
+    ]
     late = [value for value in values[len(values) // 2 :] if math.isfinite(value)]
     steps = [one - other for one, other in zip(late[1:], late, strict=False)]
     return statistics.fmean(step * step for step in steps) / 2 if steps else 0.0
 
 
 def _examples(run: _Compared, split: str) -> int:
-    """Reckon the size of a part from what was recorded: steps of an epoch, batch size, shares of the split."""
+    """Reckon the size of a part from what was recorded: steps an epoch, batch size, shares."""
     last = max(run.evaluations, key=lambda row: row["step"], default=None)
     if last is None or not last["epoch"]:
         return 0
     train = last["step"] / last["epoch"] * (run.settings.get("batch_size") or 1)
     shares = {name: float(run.settings.get(f"split.{name}") or 0) for name in ("validation", "test")}
-    return round(train * shares[split] / max(1 - sum(shares.values()), 1e-9))
+    return int(train * shares[split] / max(1 - sum(shares.values()), 1e-9))

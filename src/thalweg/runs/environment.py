@@ -18,6 +18,7 @@ PACKAGES = ("torch", "numpy", "scikit-learn", "polars", "matplotlib", "safetenso
 
 def describe_environment() -> dict[str, str]:
     """Return what this machine is, as names and values in the order in which they are read."""
+    asked = os.environ.get("OMP_NUM_THREADS", "not set")
     return {
         "thalweg": thalweg.__version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
@@ -25,7 +26,7 @@ def describe_environment() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": _processor(),
         "cores": f"{_usable_cores()} usable of {os.cpu_count()}",
-        "threads": f"{torch.get_num_threads()} in torch, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}",
+        "threads": f"{torch.get_num_threads()} in torch, OMP_NUM_THREADS {asked}",
         "vector width": torch.backends.cpu.get_cpu_capability(),
         "memory": _memory(),
         "gpu": _gpu(),
@@ -72,11 +73,15 @@ def _gpu() -> str:
 
 def _compiler() -> str:
     """Name the C++ compiler that `--compile` would use."""
-    program = next((name for name in (os.environ.get("CXX"), "g++", "clang++") if name and shutil.which(name)), None)
+    program = next(
+        (name for name in (os.environ.get("CXX"), "g++", "clang++") if name and shutil.which(name)), None
+    )
     if program is None:
         return "none found"
     try:
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        said = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return "does not answer"
     return said.splitlines()[0].strip() if said else "unknown"

@@ -1,4 +1,4 @@
-"""Range test: which learning rates a network bears, with the reasons for which the answer is not to be trusted.
+"""Range test: which learning rates a network bears, and why the answer is not to be trusted.
 
 Axis letters: N seeds, S steps.
 """
@@ -14,21 +14,20 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import nn
 
 from thalweg.core import Message, UsageError, law, message
-from thalweg.core.random import key
-from thalweg.data import epoch_order, open_source
+from thalweg.data import open_source
 from thalweg.model import Built, Model
-from thalweg.runs.run import Run
 from thalweg.runs.rates_figure import draw_rates
-from thalweg.train import Job, Recipe, describe, make_job, read_recipe
+from thalweg.runs.run import Run
+from thalweg.train import Job, Recipe, describe, fix_generators, make_job, read_recipe, start_epoch
 from thalweg.train.threads import calibrate
 
 SMOOTH = 7  # steps of the running median
 LOST = 1.5  # times the loss at the start: from there on a rate counts as too large
 FALL = 0.05  # of the loss at the start: a curve that falls less is flat
-NOISE = 0.5  # of the fall: a curve that jumps by more is noisy
+NOISE = 0.4  # of the fall: a curve that jumps by more is noisy
 DISAGREE = 3.0  # times: seeds whose proposals lie further apart disagree
 _LEFT_START = 0.1  # of the fall
 _EARLY = 0.1  # of the steps: a seed lost that soon shows nothing but the end
@@ -73,15 +72,23 @@ class RateTest:
 
 
 def range_test(
-    what: Any, model: Model | nn.Module | None = None, *, seeds: int = 3, steps: int = 100, low: float = 1e-6, high: float = 10.0
+    what: Any,
+    model: Model | nn.Module | None = None,
+    *,
+    seeds: int = 3,
+    steps: int = 100,
+    low: float = 1e-6,
+    high: float = 10.0,
 ) -> RateTest:
-    """Let the rate grow exponentially from `low` to `high` within `steps`, from a fresh start for each of several seeds.
+    """Let the rate grow exponentially, from a fresh start for each of several seeds.
 
-    rate[s] = low * (high / low)^(s / (steps - 1));  proposed = min(steepest, lost / 10), the geometric mean over seeds
+    rate[s] = low * (high / low)^(s / (steps - 1))
+    proposed = geometric mean over seeds of min(steepest, lost / 10)
 
-    `steepest` is where the loss falls fastest over log rate, `lost` where it passes 1.5 times its start or is no number.
-    `what` is a recipe, the path of one, a run (its recipe, from the start), or data; a model object is left bit for bit
-    as it is, and so are all generators. A seed fixes weights, split and order, as in training.
+    `steepest` is where the loss falls fastest over log rate, `lost` where it passes 1.5 times its start or
+    is no number. `what` is a recipe, the path of one, a run (its recipe, from the start), or data; a model
+    object is left bit for bit as it is, and so are all generators. A seed fixes weights, split and order,
+    as in training.
 
     Source: Smith 2017, section 3.3, who reads rates off one curve; seeds, doubts and the tenth are ours.
     """
@@ -106,7 +113,9 @@ def _check(seeds: int, steps: int, low: float, high: float) -> None:
     if steps < 4 * SMOOTH:
         raise law("range_test(steps=...)", f"must be {4 * SMOOTH} or more", steps)
     if not 0 < low < high < math.inf:
-        raise UsageError(f"`range_test(low=..., high=...)` must have 0 < low < high, got {low:g} and {high:g}.")
+        raise UsageError(
+            f"`range_test(low=..., high=...)` must have 0 < low < high, got {low:g} and {high:g}."
+        )
 
 
 def _recipe(what: Any, model: Model | nn.Module | None) -> Recipe:
@@ -124,14 +133,11 @@ def _recipe(what: Any, model: Model | nn.Module | None) -> Recipe:
 def _sweep(job: Job, rates: np.ndarray) -> np.ndarray:
     """Return the loss right after a step with each rate; NaN once it is lost."""
     found = np.full(len(rates), np.nan)
-    batches = _batches(job)
+    blocks = _blocks(job)
     start = math.nan
     for step in range(len(rates) + 1):
-        number = key(job.recipe.seed, "module", step)
-        torch.manual_seed(number)
-        random.seed(number)
-        np.random.seed(number & 0xFFFFFFFF)
-        loss = job.stepper.take([next(batches)], [float(rates[min(step, len(rates) - 1)])])[0][0]
+        fix_generators(job.recipe.seed, step)
+        loss = job.stepper.take(next(blocks), [float(rates[min(step, len(rates) - 1)])])[0][0]
         if not math.isfinite(loss) or loss > 1e3 * max(abs(start), 1e-6):
             break
         if step:
@@ -140,20 +146,25 @@ def _sweep(job: Job, rates: np.ndarray) -> np.ndarray:
     return found
 
 
-def _batches(job: Job) -> Iterator[tuple[Tensor, Tensor]]:
+def _blocks(job: Job) -> Iterator[Any]:
     """Give full batches for ever, in the order that training would take."""
-    part, size, epoch = job.data.train, job.recipe.batch_size or 1, 0
+    size, epoch = job.recipe.batch_size, 0
     while True:
-        order = epoch_order(len(part), seed=job.recipe.seed, epoch=epoch)
-        for start in range(0, len(part) - size + 1, size):
-            yield part.batch(order[start : start + size])
+        batches = start_epoch(job, epoch)
+        blocks = (batches.block(k) for k in range(len(batches)))
+        yield from (block for block in blocks if sum(block.sizes) == size)
         epoch += 1
 
 
 @contextlib.contextmanager
 def _process_unchanged() -> Iterator[None]:
     """Give generators and threads back as they were."""
-    threads, numbers, python, arrays = torch.get_num_threads(), torch.get_rng_state(), random.getstate(), np.random.get_state()
+    threads, numbers, python, arrays = (
+        torch.get_num_threads(),
+        torch.get_rng_state(),
+        random.getstate(),
+        np.random.get_state(),
+    )
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     try:
         yield
@@ -166,7 +177,9 @@ def _process_unchanged() -> Iterator[None]:
             torch.cuda.set_rng_state_all(devices)
 
 
-def _judge(raw: np.ndarray, rates: np.ndarray, seeds: tuple[int, ...], *, source: str, model: str) -> RateTest:
+def _judge(
+    raw: np.ndarray, rates: np.ndarray, seeds: tuple[int, ...], *, source: str, model: str
+) -> RateTest:
     losses = np.stack([_smooth(row) for row in raw])
     curves = [_Curve(rates, rough, smooth) for rough, smooth in zip(raw, losses, strict=True)]
     for row, curve in zip(losses, curves, strict=True):
@@ -200,14 +213,16 @@ class _Curve:
         self.proposed = min(self.steepest, limit) if math.isfinite(self.steepest) else math.nan
 
     def _steepest(self, rates: np.ndarray, known: np.ndarray) -> float:
-        """Look between where the curve leaves the level of its start for good and its bottom; before, all is noise."""
+        """Look between where the curve leaves its start for good and its bottom; before, all is noise."""
         above = np.flatnonzero(known[: self.bottom] > self.start - _LEFT_START * self.fall)
         first = int(above[-1]) if len(above) else 0
         down = known[first : self.bottom + 1]
         if len(down) < 3:
             return float(rates[self.bottom])
         width = min(SMOOTH, len(down))
-        even = np.convolve(np.pad(down, width // 2, mode="edge"), np.ones(width) / width, mode="valid")[: len(down)]
+        even = np.convolve(np.pad(down, width // 2, mode="edge"), np.ones(width) / width, mode="valid")[
+            : len(down)
+        ]
         return float(rates[first + int(np.argmin(np.gradient(even)))])
 
 
@@ -234,7 +249,9 @@ def _doubts(curves: list[_Curve], rates: np.ndarray, proposals: list[float]) -> 
             most = max(100 * curve.fall / max(abs(curve.start), 1e-12) for curve in flat)
             said.append(message("cli.doubt_flat", percent=f"{max(most, 0):.1f}"))
     steep = [curve for curve in curves if not curve.flat]
-    if edge := [curve for curve in steep if curve.bottom >= len(rates) - SMOOTH // 2 - 1 or curve.bottom < SMOOTH]:
+    if edge := [
+        curve for curve in steep if curve.bottom >= len(rates) - SMOOTH // 2 - 1 or curve.bottom < SMOOTH
+    ]:
         said.append(message("cli.doubt_edge", rate=f"{rates[edge[0].bottom]:.2g}"))
     noise = float(np.median([curve.noise / curve.fall for curve in steep])) if steep else 0.0
     if noise > NOISE:

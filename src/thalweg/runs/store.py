@@ -1,7 +1,8 @@
 """The runs in a folder: listed, found by name, moved to the trash and back, compared.
 
-A listing reads two small files of each run; what it found of runs that have ended is kept in `.index.json`, so that
-ten thousand of them are listed by looking at their dates alone. The index may be deleted at any time.
+A listing reads two small files of each run; what it found of runs that have ended is kept in `.index.json`,
+so that ten thousand of them are listed by looking at their dates alone. The index may be deleted at any
+time.
 """
 
 import contextlib
@@ -14,8 +15,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from thalweg.core import RunError, StorageError, ThalwegError, UnknownName, make_folder, storage_errors
-from thalweg.core import write_atomically
+from thalweg.core import (
+    RunError,
+    StorageError,
+    ThalwegError,
+    UnknownName,
+    make_folder,
+    storage_errors,
+    write_atomically,
+)
 from thalweg.model import metrics_for
 from thalweg.train import Folder, describe
 
@@ -27,7 +35,7 @@ _NOT_OVER = ("running", "killed", "damaged")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Hold what a listing shows of a run. `outcome` is that of the run, or killed, or damaged (then `reason` says why)."""
+    """Hold what a listing shows of a run. `outcome` may also be killed, or damaged for a `reason`."""
 
     name: str
     path: str
@@ -58,7 +66,7 @@ def list_runs(where: Path) -> list[Summary]:
 
 
 def sort_runs(runs: Sequence[Summary], by: str) -> list[Summary]:
-    """Sort by a column, the best or newest first; "-" before its name turns the order round. What is missing comes last."""
+    """Sort by a column, the best or newest first, what is missing last; "-" turns the order round."""
     name, backwards = by.removeprefix("-"), by.startswith("-")
     if name not in SORTS:
         raise UnknownName("column to sort by", name, SORTS)
@@ -82,9 +90,10 @@ def find_run(where: Path, name: str) -> Path:
     folders = dict(_folders(where))
     names = {folder.name: folder for folder in folders}
     if name == "latest":
-        if not folders:
+        begun = [folder for folder in folders if (folder / "trace.sqlite").is_file()]
+        if not begun:
             raise RunError(f"There is no run in {where} yet; `thalweg train digits` makes one.")
-        return max(folders, key=lambda folder: (folders[folder], folder.name))
+        return max(begun, key=lambda folder: (folders[folder], folder.name))
     if name in names:
         return names[name]
     starting = sorted(other for other in names if name and other.startswith(name))
@@ -115,7 +124,7 @@ def remove_run(path: Path, *, force: bool = False) -> Path | None:
 
 
 def restore_run(where: Path, name: str) -> Path:
-    """Bring a run back from the trash. Raises `UnknownName` if it is not there, `StorageError` if its place is taken."""
+    """Bring a run back from the trash. Raises `StorageError` if its place is taken."""
     trash = where / TRASH
     names = sorted(folder.name for folder in trash.iterdir() if folder.is_dir()) if trash.is_dir() else []
     if name not in names:
@@ -136,7 +145,9 @@ def _folders(where: Path) -> Iterator[tuple[Path, float]]:
         for entry in entries:
             if entry.name.startswith(".") or not entry.is_dir():
                 continue
-            times = [0.0]  # the folder's own time moves whenever a file comes or goes, also when the trace is read
+            times = [
+                0.0
+            ]  # the folder's own time moves whenever a file comes or goes, also when the trace is read
             for name in ("trace.sqlite", "trace.sqlite-wal", "recipe.toml"):
                 with contextlib.suppress(OSError):
                     times.append(os.stat(os.path.join(entry.path, name)).st_mtime)
@@ -146,7 +157,7 @@ def _folders(where: Path) -> Iterator[tuple[Path, float]]:
 
 def _summarise(path: Path, modified: float) -> Summary:
     folder = Folder(path)
-    place = {"name": path.name, "path": str(path), "modified": modified}
+    place: dict[str, Any] = {"name": path.name, "path": str(path), "modified": modified}
     try:
         recipe = folder.recipe()
         trace = folder.trace()
@@ -161,9 +172,10 @@ def _summarise(path: Path, modified: float) -> Summary:
     metric = main_metric(scores)
     outcome = meta.get("outcome") or ("running" if _is_held(path) else "killed")
     return Summary(
-        **place, outcome=outcome, source=_source_name(recipe.data), model=describe(recipe.model) if recipe.model else "",
-        rule=recipe.rule.name, metric=metric, validation=scores.get("validation", {}).get(metric),
-        test=scores.get("test", {}).get(metric), seconds=meta.get("seconds"), seed=recipe.seed,
+        **place, outcome=outcome, source=_source_name(recipe.data),
+        model=describe(recipe.model) if recipe.model else "", rule=recipe.rule.name, metric=metric,
+        validation=scores.get("validation", {}).get(metric), test=scores.get("test", {}).get(metric),
+        seconds=meta.get("seconds"), seed=recipe.seed,
     )  # fmt: skip
 
 
@@ -174,7 +186,7 @@ def _source_name(source: Any) -> str:
 
 
 def last_scores(evaluations: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return split to metric to value: of the weights given back where the run is over, else of the last evaluation."""
+    """Return split to metric to value: of the final weights if the run is over, else the last ones."""
     scores: dict[str, dict[str, float]] = {}
     for row in evaluations:
         scores.setdefault(row["split"], {})[row["metric"]] = row["value"]
@@ -184,7 +196,7 @@ def last_scores(evaluations: list[dict[str, Any]]) -> dict[str, dict[str, float]
 
 
 def main_metric(scores: dict[str, dict[str, float]]) -> str:
-    """Return the metric that people ask for first: that of the task, which the metrics that were recorded give away."""
+    """Return the metric that people ask for first: the task's, which the recorded names give away."""
     recorded = scores.get("test") or scores.get("validation") or {}
     for task in ("regression", "language", "classification"):
         if (name := metrics_for(task)[0].name) in recorded:
@@ -216,10 +228,12 @@ def _read_index(where: Path) -> dict[tuple[str, float], Summary]:
 
 
 def _write_index(where: Path, found: Sequence[Summary], known: dict[Any, Summary]) -> None:
-    """Keep what was found of runs that have ended; a folder that may not be written is listed without an index."""
+    """Keep what was found of runs that have ended; where that cannot be written, do without."""
     over = [run for run in found if run.outcome not in _NOT_OVER]
     if len(over) < 50 or {(run.name, run.modified) for run in over} == set(known):
         return
     rows = [{key: value for key, value in dataclasses.asdict(run).items() if key != "path"} for run in over]
     with contextlib.suppress(StorageError, OSError):
-        write_atomically(where / _INDEX, json.dumps({"schema": _INDEX_SCHEMA, "runs": rows}, ensure_ascii=False))
+        write_atomically(
+            where / _INDEX, json.dumps({"schema": _INDEX_SCHEMA, "runs": rows}, ensure_ascii=False)
+        )

@@ -33,7 +33,11 @@ class Recorder:
 
     def resume(self) -> float:
         """Go back to the last checkpoint; return the seconds trained until then."""
-        facts = checkpoint.load(self.job.state, self.folder.last_checkpoint)
+        try:
+            facts = checkpoint.load(self.job.state, self.folder.last_checkpoint)
+        except BaseException:
+            self.trace.close()
+            raise
         self.trace.rewind(self.job.state.step)
         self._saves.count = 1
         self._seconds = self._from = float(facts["seconds"])

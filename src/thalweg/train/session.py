@@ -33,8 +33,12 @@ class Session:
     def __init__(self, job: Job, folder: Folder, *, resume: bool) -> None:
         self.job, self.folder = job, folder
         self._lock = folder.lock()
-        self._recorder = Recorder(job, folder)
-        self._seconds = self._recorder.resume() if resume else 0.0
+        try:
+            self._recorder = Recorder(job, folder)
+            self._seconds = self._recorder.resume() if resume else 0.0
+        except BaseException:
+            self._lock.close()
+            raise
         self._asked_to_stop = False
         self.outcome = Outcome.RUNNING
         self.told: list[Message] = []

@@ -51,8 +51,7 @@
     const names = heads[0].parentNode.children.length;
     const rows = all("tbody tr", table).map(row => [...row.children]);
     const xs = rows.map(row => number(row[0]));
-    const marks = heads.slice(0, 2).findIndex((_, k) => k === 1 && rows[0] && rows[0].length === names) === 1 ? 2 : 1;
-    const first = figure.hasAttribute("data-steps-only") ? 1 : marks;
+    const first = Number(figure.dataset.keys); // columns that say where, before those that say how much
     return {
       count: rows.length,
       nearest: (share, plot) => {

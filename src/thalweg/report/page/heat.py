@@ -9,7 +9,7 @@ from thalweg.core import Message, message
 from thalweg.report.curves import Curves
 from thalweg.report.layers import SHARES, Heat
 from thalweg.report.page.axis import Axis, spanning, tick_label
-from thalweg.report.page.markup import escape, table, tag, twin, words
+from thalweg.report.page.markup import escape, sentences, table, tag, twin, words
 from thalweg.report.page.shades import BLUE, ORANGE, one_way, png, two_way
 from thalweg.report.phrases import number
 
@@ -26,10 +26,10 @@ def heat_chart(heat: Heat, curves: Curves) -> str:
     unit = curves.steps_per_epoch if np.isfinite(curves.steps_per_epoch) else 1.0
     title = message(f"report.signal_{heat.signal}")
     caption = tag("figcaption", {}, tag("h3", {"id": f"{key}-name"}, words(title)), _bar(heat))
-    said = [words(message(f"report.about_{heat.signal}"))]
+    said = [message(f"report.about_{heat.signal}"), message("report.samples", count=len(heat.steps))]
     if heat.left_out:
-        said.append(words(message("report.more_layers", count=heat.left_out)))
-    summary = tag("p", {"class": "summary", "id": f"{key}-said"}, " ".join(said))
+        said.append(message("report.more_layers", count=heat.left_out))
+    summary = tag("p", {"class": "summary", "id": f"{key}-said"}, sentences(said))
     told = {"aria-labelledby": f"{key}-name", "aria-describedby": f"{key}-said"}
     attributes = {"class": "heat", "id": key, "tabindex": 0, **told}
     return tag("figure", attributes, caption, _map(heat, unit), summary, twin(message("report.as_table"), _table(heat)))

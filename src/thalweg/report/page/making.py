@@ -20,7 +20,7 @@ def repeat(story: Story) -> str:
     """Say how to get the same run again."""
     recipe = story.path / "recipe.toml"
     python = f'import thalweg as tw\n\nrun = tw.train("{recipe}")'
-    versions = " · ".join(f"{name} {version}" for name, version in story.made_with.items())
+    versions = " · ".join(f"{name} {version}" for name, version in story.made_with.items() if version)
     seed = message("report.field_seed")
     line = tag("p", {"class": "about"}, escape(versions), " · " if versions else "", words(seed), " ", escape(story.seed))
     return section(

@@ -40,6 +40,14 @@ def words(value: Words, element: str = "span") -> str:
     return "".join(tag(element, {"lang": lang}, escape(text)) for lang, text in said.items())
 
 
+def sentences(values: Sequence[Message]) -> str:
+    """Write sentences one after the other, with a space between them where the language has one."""
+    return "".join(
+        tag("span", {"lang": lang}, escape(("" if lang == "zh" else " ").join(phrase(value, lang) for value in values)))
+        for lang in LANGUAGES
+    )
+
+
 def table(head: Sequence[Words], rows: Sequence[Sequence[Words]], *, name: str = "") -> str:
     """Write a table whose first column names its rows."""
     top = tag("tr", {}, *(tag("th", {"scope": "col"}, words(cell)) for cell in head))

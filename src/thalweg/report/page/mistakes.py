@@ -68,8 +68,8 @@ def _beside(example: Example) -> list[str]:
     notes: list[Words] = []
     if example.probability:
         notes.append(message("report.share_of", percent=percent(example.probability[1])))
-    place: Message = message("report.example", split=message(f"report.split_{example.split}"), row=number(example.row))
+    place: Message = message("report.example", split=message(f"report.split_{example.split}"), row=example.row)
     if not example.truth:
-        place = message("report.passage", row=number(example.row))
+        place = message("report.passage", row=example.row)
     notes += [message("report.loss_is", loss=number(example.loss, 3)), place]
-    return [words(note) if k == 0 else " · " + words(note) for k, note in enumerate(notes)]
+    return [tag("span", {}, words(note)) for note in notes]

@@ -11,7 +11,7 @@ import numpy as np
 from thalweg.core import Message, message
 from thalweg.report.curves import Curves, Series
 from thalweg.report.page.axis import Axis, Write, spanning, tick_label
-from thalweg.report.page.markup import Words, table, tag, twin, words
+from thalweg.report.page.markup import Words, sentences, table, tag, twin, words
 from thalweg.report.phrases import number
 
 WIDE, TALL = 4000, 2000
@@ -57,9 +57,10 @@ def line_chart(chart: Chart, curves: Curves) -> str:
     plots = [_plot(chart, lines, across, log=log, unit=unit, shown=k == 0) for k, log in enumerate(kinds)]
     head = tag("h3", {"id": f"{chart.key}-name"}, words(chart.title)) + (_switch() if len(kinds) > 1 else "")
     caption = tag("figcaption", {}, tag("div", {"class": "head"}, head), _legend(lines))
-    summary = tag("p", {"class": "summary", "id": f"{chart.key}-said"}, " ".join(map(words, chart.summary)))
+    summary = tag("p", {"class": "summary", "id": f"{chart.key}-said"}, sentences(chart.summary))
     told = {"aria-labelledby": f"{chart.key}-name", "aria-describedby": f"{chart.key}-said"}
     attributes = {"class": f"chart {chart.size}".strip(), "id": chart.key, "tabindex": 0, **told}
+    attributes["data-keys"] = 2 if np.isfinite(curves.steps_per_epoch) else 1
     return tag("figure", attributes, caption, *plots, summary, twin(message("report.as_table"), _table(chart, lines, curves)))
 
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from thalweg.core import Message, message
 from thalweg.report.curves import Curves, Series
+from thalweg.report.page.axis import tick_label
 from thalweg.report.page.heat import heat_chart
-from thalweg.report.page.markup import section, tag, words
+from thalweg.report.page.markup import section, sentences, tag, words
 from thalweg.report.page.plot import Chart, Line, line_chart
 from thalweg.report.phrases import number, percent
 from thalweg.report.story import Story
@@ -22,8 +23,7 @@ def curves(story: Story) -> str:
     told = story.curves
     if not told.num_steps:
         return section("curves", message("report.curves"), tag("p", {"class": "about"}, words(message("report.no_steps"))))
-    metrics = [metric for metric in told.metrics() if metric != "loss"]
-    charts = [*(_metric(told, metric) for metric in metrics[:2]), _rate(told), _gradient(told)]
+    charts = [*(_metric(told, metric) for metric in told.metrics()[:2]), _rate(told), _gradient(told)]
     rest = tag("div", {"class": "pair"}, *(line_chart(chart, told) for chart in charts))
     hint = tag("p", {"class": "about screen"}, words(message("report.hover")))
     return section("curves", message("report.curves"), line_chart(_loss(told), told), rest, hint)
@@ -36,7 +36,7 @@ def layers(story: Story) -> str:
     about = tag("p", {"class": "about"}, words(message("report.layers_about")))
     drawn = [heat_chart(heat, story.curves) for heat in story.layers if not heat.quiet]
     quiet = [message("report.quiet", signal=message(f"report.signal_{heat.signal}")) for heat in story.layers if heat.quiet]
-    said = tag("p", {"class": "calm"}, " ".join(map(words, quiet))) if quiet else ""
+    said = tag("p", {"class": "calm"}, sentences(quiet)) if quiet else ""
     return section("layers", message("report.layers"), about, tag("div", {"class": "pair"}, *drawn), said)
 
 
@@ -90,11 +90,10 @@ def _metric(told: Curves, metric: str) -> Chart:
     if len(validation.finite):
         best = float(validation.finite.min() if metric in _LOWER else validation.finite.max())
         said = (message("report.metric_summary", best=metric_value(metric, best), last=metric_value(metric, validation.last)),)
-    share = metric in _SHARES
     return Chart(
         key=f"metric-{metric}", title=metric_name(metric), lines=_splits(told, metric), summary=said,
         marks=_marks(told), write=lambda value: metric_value(metric, value),
-        **({"tick": percent} if share else {}),
+        tick=percent if metric in _SHARES else tick_label,
     )  # fmt: skip
 
 
