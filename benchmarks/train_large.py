@@ -27,11 +27,17 @@ CASES: dict[str, tuple[Model, int]] = {
 
 def images() -> Source:
     rng = np.random.default_rng(0)
-    return Arrays(X=rng.normal(size=(2048, 3, 32, 32)).astype(np.float32), y=rng.integers(0, 10, 2048), task="classification")
+    return Arrays(
+        X=rng.normal(size=(2048, 3, 32, 32)).astype(np.float32),
+        y=rng.integers(0, 10, 2048),
+        task="classification",
+    )
 
 
 def text(folder: Path) -> Source:
-    letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ.,;:!?0123456789", dtype="S1")
+    letters = np.frombuffer(
+        b"abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ.,;:!?0123456789", dtype="S1"
+    )
     (folder / "text.txt").write_bytes(np.random.default_rng(0).choice(letters, 400_000).tobytes())
     return tw.data.Text(paths=(str(folder / "text.txt"),), window=64)
 

@@ -148,7 +148,9 @@ def keras_jax() -> Contender:
     import keras
 
     X, y = (t.numpy() for t in digits())
-    model = keras.Sequential([keras.layers.Dense(64, "relu"), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)])
+    model = keras.Sequential(
+        [keras.layers.Dense(64, "relu"), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)]
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(LR, momentum=MOMENTUM), loss)
 
@@ -159,7 +161,11 @@ def keras_jax() -> Contender:
     return run
 
 
-PEERS = {"scikit-learn partial_fit": ("sklearn", sklearn_steps), "JAX, lax.scan": ("jax", jax_scan), "Keras on JAX": ("keras", keras_jax)}
+PEERS = {
+    "scikit-learn partial_fit": ("sklearn", sklearn_steps),
+    "JAX, lax.scan": ("jax", jax_scan),
+    "Keras on JAX": ("keras", keras_jax),
+}
 
 
 def main() -> None:

@@ -45,6 +45,7 @@ def noisy(level: np.ndarray | float, spread: float, count: int = 200) -> list[fl
         ("ok", noisy(0.01, 0.002), 1.0, 0.01),
         ("rising", noisy(np.linspace(0.5, 0.8, 200), 0.05), 1.0, 0.5),
         ("diverging", noisy(np.linspace(0.5, 3, 200), 0.05), 1.0, 0.4),
+        ("rising", noisy(np.linspace(0.01, 0.03, 200), 0.001), 1.0, 0.01),
     ],
 )
 def test_the_word_of_health(word: str, losses: list[float], start: float, lowest: float) -> None:

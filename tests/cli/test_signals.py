@@ -10,19 +10,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-LONG = (
-    "train",
-    "iris",
-    "--epochs",
-    "20000",
-    "--set",
-    "stop.patience=1000000",
-    "--threads",
-    "1",
-    "--no-report",
-)
+LONG = ("train", "iris", "--epochs", "1000", "--set", "stop=none", "--threads", "1", "--no-report")
+SLOW = """
+import pathlib, time, torch
+class Net(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(4, 3)
+    def forward(self, x):
+        if self.training:
+            pathlib.Path("stepping").touch()
+            for _ in range(100):
+                time.sleep(0.1)
+        return super().forward(x)
+"""
 
 
 def wait_for(file: Path, seconds: float = 30) -> None:
@@ -32,38 +32,45 @@ def wait_for(file: Path, seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_after_a_checkpoint_and_resume_goes_on(
-    folder: Path, start: Any, number: int, code: int
+def test_ctrl_c_ends_after_a_checkpoint_and_resume_goes_on_to_the_end(
+    folder: Path, start: Any, call: Any
 ) -> None:
     process = start(*LONG)
     checkpoint = folder / "runs/iris-1/checkpoints/last.safetensors"
     wait_for(checkpoint)
-    time.sleep(0.3)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == code, err
-    assert checkpoint.is_file() and "thalweg train --resume" in err and "Traceback" not in err and out == ""
-    process = start("train", "--resume", "latest", "--max-seconds", "0.01", "--no-report", "--json")
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 5, err
-    assert json.loads(out)["outcome"] == "budget" and "going on at step" not in out.split("said")[0]
-
-
-def test_resume_finishes_what_was_interrupted(folder: Path, start: Any) -> None:
-    process = start(*LONG[:3], "1500", *LONG[4:])
-    wait_for(folder / "runs/iris-1/checkpoints/last.safetensors")
+    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode == 130
-    process = start("train", "--resume", "iris-1", "--no-report", "--json")
-    out, err = process.communicate(timeout=60)
-    record = json.loads(out)
-    assert process.returncode == 0, err
-    assert record["outcome"] == "finished" and record["steps"] == 1500 * 7
-    process = start("train", "--resume", "iris-1")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2 and "finished" in err
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert checkpoint.is_file() and "thalweg train --resume" in err and "Traceback" not in err and out == ""
+    result = call("train", "--resume", "latest", "--max-seconds", "0.01", "--no-report", "--json")
+    assert result.exit_code == 5 and json.loads(result.stdout)["outcome"] == "budget"
+    result = call("train", "--resume", "iris-1", "--max-seconds", "1000", "--no-report", "--json")
+    record = json.loads(result.stdout)
+    assert result.exit_code == 0 and record["outcome"] == "finished" and record["steps"] == 1000 * 7
+    result = call("train", "--resume", "iris-1")
+    assert result.exit_code == 2 and "finished" in result.stderr
+
+
+def test_sigterm_ends_after_a_checkpoint(folder: Path, start: Any) -> None:
+    process = start(*LONG)
+    wait_for(folder / "runs/iris-1/checkpoints/last.safetensors")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 143 and "thalweg train --resume" in err, err
+
+
+def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_kept(folder: Path, start: Any) -> None:
+    (folder / "slow_net.py").write_text(SLOW)
+    process = start("train", "iris", "--model", "slow_net:Net", "--threads", "1", "--no-report")
+    wait_for(folder / "stepping")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - begin < 5 and process.returncode == 130
+    assert "Stopping after the step" in err and "Left at once. Kept: runs/iris-1" in err
 
 
 def test_the_reader_going_away_is_no_error(start: Any) -> None:
@@ -108,7 +115,7 @@ def on_a_terminal(*args: str, **environment: str) -> str:
 
 
 def test_a_terminal_sees_the_display_and_its_colours(folder: Path) -> None:
-    seen = on_a_terminal("train", "iris", "--epochs", "300", "--threads", "1", "--no-report")
+    seen = on_a_terminal("train", "iris", "--epochs", "60", "--threads", "1", "--no-report")
     assert "━" in seen and "it/s" in seen and "|g|" in seen
     assert re.search(r"\x1b\[[0-9;]*3[0-9]m", seen)
 

@@ -14,7 +14,7 @@ RATES = 1e-6 * 1e7 ** (np.arange(100) / 99)
 
 
 def judged(*curves: np.ndarray) -> RateTest:
-    return _judge(np.stack(curves), RATES, tuple(range(len(curves))), source="made", model="up")
+    return _judge(np.stack(curves), RATES, seeds=tuple(range(len(curves))), source="made", model="up")
 
 
 def curve(

@@ -121,3 +121,17 @@ def test_flatten_puts_the_kind_under_the_component() -> None:
         "rule": "sgd",
         "rule.lr": 1,
     }
+
+
+def test_comparing_settings_tried_with_several_seeds(where: Path) -> None:
+    for seed in (0, 1):
+        thalweg.train(
+            "iris", rule=thalweg.rules.SGD(lr=1e-6), epochs=4, seed=seed, stop=False, threads=1, out=where
+        )
+    names = [where / f"iris-{number}" for number in (1, 2, 3, 4)]
+    found = compare_runs(names)
+    keys = [verdict.key for verdict in found.verdicts]
+    assert keys[0] == "cli.several_seeds" and keys[1] in ("cli.better_by", "cli.cannot_judge")
+    assert all(str(verdict) for verdict in found.verdicts)
+    single = compare_runs([names[0], names[2]])
+    assert single.verdicts[0].key in ("cli.better_by", "cli.within_noise")

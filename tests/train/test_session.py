@@ -16,7 +16,13 @@ from thalweg.train import EarlyStopping, Folder, Recipe, Session, checkpoint, re
 
 
 def recipe(**fields: object) -> Recipe:
-    given = {"data": tw.open_source("iris"), "model": tw.mlp(8), "epochs": 20, "device": "cpu", "threads": 1} | fields
+    given = {
+        "data": tw.open_source("iris"),
+        "model": tw.mlp(8),
+        "epochs": 20,
+        "device": "cpu",
+        "threads": 1,
+    } | fields
     return Recipe(**given)  # type: ignore[arg-type]
 
 
@@ -37,7 +43,10 @@ def test_a_run_leaves_everything_that_is_needed(tmp_path: Path) -> None:
     assert session.outcome in (Outcome.FINISHED, Outcome.STOPPED_EARLY)
     trace = folder.trace()
     steps = trace.steps()
-    assert list(steps["step"]) == list(range(len(steps["step"]))) and len(steps["step"]) == session.job.state.step
+    assert (
+        list(steps["step"]) == list(range(len(steps["step"])))
+        and len(steps["step"]) == session.job.state.step
+    )
     assert all(np.isfinite(steps[name]).all() for name in ("loss", "lr", "grad_norm", "seconds"))
     splits = {row["split"] for row in trace.evaluations()}
     assert splits == {"train", "validation", "final-validation", "test"}
@@ -159,9 +168,19 @@ def test_an_exception_is_the_users_and_loses_nothing(tmp_path: Path) -> None:
 
 def test_the_process_is_left_as_it_was(tmp_path: Path) -> None:
     model = Built(module=Moody())
-    before = torch.get_num_threads(), torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    before = (
+        torch.get_num_threads(),
+        torch.get_rng_state(),
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+    )
     train(start(recipe(model=model), out=tmp_path))
-    after = torch.get_num_threads(), torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    after = (
+        torch.get_num_threads(),
+        torch.get_rng_state(),
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+    )
     assert before[0] == after[0] and torch.equal(before[1], after[1]) and before[2:] == after[2:]
 
 
@@ -185,7 +204,9 @@ def test_calibration_changes_nothing(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         measured = start(recipe(threads=None, model=tw.mlp(8, dropout=0.5, norm="batch")), out=tmp_path)
-    told = start(recipe(threads=measured.job.recipe.threads, model=tw.mlp(8, dropout=0.5, norm="batch")), out=tmp_path)
+    told = start(
+        recipe(threads=measured.job.recipe.threads, model=tw.mlp(8, dropout=0.5, norm="batch")), out=tmp_path
+    )
     assert all(torch.equal(tensor, weights(told)[name]) for name, tensor in weights(measured).items())
     train(measured), train(told)
     assert all(torch.equal(tensor, weights(told)[name]) for name, tensor in weights(measured).items())
@@ -201,7 +222,9 @@ def test_damaged_and_foreign_checkpoints(tmp_path: Path) -> None:
             resume(tmp_path / "iris-1")
     train(start(recipe(model=tw.mlp(9)), out=tmp_path), steps=20)
     path.write_bytes(Folder(tmp_path / "iris-2").last_checkpoint.read_bytes())
-    with pytest.raises(RunError, match=r"belongs to another model: .* has shape \(9, 4\) in the file, \(8, 4\) in the model"):
+    with pytest.raises(
+        RunError, match=r"belongs to another model: .* has shape \(9, 4\) in the file, \(8, 4\) in the model"
+    ):
         resume(tmp_path / "iris-1")
     train(start(recipe(rule=tw.rules.SGD(momentum=0.9)), out=tmp_path), steps=20)
     path.write_bytes(Folder(tmp_path / "iris-3").last_checkpoint.read_bytes())

@@ -10,7 +10,7 @@ from torch import nn
 import thalweg as tw
 from thalweg.core import UsageError
 from thalweg.model import Built, CrossEntropy
-from thalweg.rules import SGD, AdamW
+from thalweg.rules import RULES, SGD, AdamW
 from thalweg.train import Recipe, advance, make_job, start_epoch
 from thalweg.train.compiled import block_length
 from thalweg.train.replay import record
@@ -26,7 +26,9 @@ NETWORKS = {
 
 
 def digits(model: object, **fields: object) -> Recipe:
-    return Recipe(data=tw.open_source("digits"), model=model, device="cpu", threads=1, batch_size=50, **fields)  # type: ignore[arg-type]
+    return Recipe(
+        data=tw.open_source("digits"), model=model, device="cpu", threads=1, batch_size=50, **fields
+    )  # type: ignore[arg-type]
 
 
 def losses(job, stepper, blocks: int) -> list[tuple[float, float]]:
@@ -43,6 +45,13 @@ def test_played_steps_are_those_of_autograd_bit_for_bit(network) -> None:
     assert losses(first, first.stepper, blocks) == losses(second, direct, blocks)
     for name, tensor in first.state.weights().items():
         assert torch.equal(tensor, second.state.weights()[name]), name
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_every_rule_takes_the_same_steps_played_and_direct(name: str) -> None:
+    """A rule that keeps the gradient itself, not a copy, fails here: a recording writes it anew at each step."""
+    first, second = (make_job(digits(tw.mlp(8), rule=RULES[name]())) for _ in range(2))
+    assert losses(first, first.stepper, 12) == losses(second, Direct(second.state, second.stepper.task), 12)
 
 
 @pytest.mark.parametrize("rule", [SGD(lr=0.1, momentum=0.9), AdamW(lr=0.01)], ids=["sgd", "adamw"])
@@ -71,7 +80,7 @@ def test_windows_equal_the_whole_batch(windows: int) -> None:
         direct = Direct(state, Task(loss=CrossEntropy(), rule=SGD(lr=0.1), windows=parts))
         x, y = torch.randn(10, 6, dtype=torch.float64), torch.arange(10) % 3
         for _ in range(5):
-            (loss, norm), = direct.take(Block(x, y, (10,)), [0.1])
+            ((loss, norm),) = direct.take(Block(x, y, (10,)), [0.1])
         taken.append((loss, norm, state.params["flat"].clone()))
     assert taken[0][0] == pytest.approx(taken[1][0], rel=1e-13)
     torch.testing.assert_close(taken[0][2], taken[1][2], rtol=1e-13, atol=1e-15)
@@ -88,7 +97,9 @@ def test_large_networks_take_fused_steps_that_equal_the_chain() -> None:
     chain._fused = None
     x, y = torch.randn(20, 600), torch.arange(20) % 3
     for _ in range(10):
-        assert fused.take(Block(x, y, (20,)), [0.01])[0][1] == pytest.approx(chain.take(Block(x, y, (20,)), [0.01])[0][1], rel=1e-4)
+        assert fused.take(Block(x, y, (20,)), [0.01])[0][1] == pytest.approx(
+            chain.take(Block(x, y, (20,)), [0.01])[0][1], rel=1e-4
+        )
     torch.testing.assert_close(large.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-6)
 
 
@@ -126,8 +137,12 @@ def test_a_loss_that_is_cut_off_is_refused() -> None:
 
 def test_record_plays_on_other_tensors_and_reads_fixed_ones_anew() -> None:
     weight = torch.randn(3, 2)
-    play = record(lambda w, x: torch.cat([(x @ w.t()).reshape(-1), w.sum(0)]), [torch.randn(4, 2)], fixed=[weight])
+    play = record(
+        lambda w, x: torch.cat([(x @ w.t()).reshape(-1), w.sum(0)]), [torch.randn(4, 2)], fixed=[weight]
+    )
     for _ in range(2):
         weight.mul_(2.0)
         x = torch.randn(4, 2)
-        torch.testing.assert_close(play(x), torch.cat([(x @ weight.t()).reshape(-1), weight.sum(0)]), rtol=0, atol=0)
+        torch.testing.assert_close(
+            play(x), torch.cat([(x @ weight.t()).reshape(-1), weight.sum(0)]), rtol=0, atol=0
+        )

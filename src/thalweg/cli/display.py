@@ -148,7 +148,7 @@ def _progress(r: Reading, width: int) -> list[tuple[str, str]]:
     tail = f"  {share * 100:3.0f} %  {clock(r.seconds)}" + say("cli.left", time=clock(r.left))
     room = max(min(width - width_of(head) - width_of(tail) - 2, 60), 4)
     full = int(share * room)
-    return [("", head), ("cyan", "━" * full), ("bright_black", "━" * (room - full)), ("", tail)]
+    return [("", head), ("cyan", "━" * full), ("bright_black", "─" * (room - full)), ("", tail)]
 
 
 def _losses(r: Reading, width: int) -> list[tuple[str, str]]:
@@ -156,10 +156,10 @@ def _losses(r: Reading, width: int) -> list[tuple[str, str]]:
     value, metric = f"{r.value:.4g}", f"  {say('cli.validation')} {r.metric} "
     best = say("cli.best", value=f"{r.best:.4g}", epoch=f"{r.best_epoch:g}")
     known = r.value == r.value
-    taken = width_of(head) + 9 + 1 + (width_of(metric + value + best) if known else 0)
+    taken = width_of(head) + 10 + 1 + (width_of(metric + value + best) if known else 0)
     found = [
         ("", head),
-        ("bold", pad(f"{r.loss:.4g}", 9)),
+        ("bold", pad(f"{r.loss:.4g}", 10)),
         ("cyan", sparkline(_curve(r), max(4, min(16, width - taken)))),
     ]
     return [*found, ("", metric), ("bold", value), ("bright_black", best)] if known else found

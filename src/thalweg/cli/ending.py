@@ -34,7 +34,7 @@ def code_of(call: Callable[[], Any]) -> int:
         _say(say("cli.left_before"))
         return SIGNALLED + 2
     except SystemExit as leaving:
-        if isinstance(leaving.__context__, BrokenPipeError):  # click met it first
+        if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):  # click met the broken pipe first
             return _PIPE
         return leaving.code if isinstance(leaving.code, int) else FAILURE
     except Exception as error:

@@ -14,7 +14,7 @@ def command(json_to: str | None, quiet: bool) -> int:
 
     facts = describe_environment()
     if json_to:
-        write_record("environment", dict(facts), json_to)
+        write_record("environment", dict(facts), to=json_to)
     if json_to != "-":
         width = max(map(len, facts))
         answer("\n".join(f"{name:{width}}  {value}" for name, value in facts.items()))

@@ -27,7 +27,9 @@ VERBS = {  # verb: (module, attribute, block of the help page)
 class Front(click.Group):
     """Be a group of verbs, each imported when it is called: asking for help costs no more than the asking."""
 
-    def __init__(self, name: str, verbs: dict[str, tuple[str, str, str]], examples: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, verbs: dict[str, tuple[str, str, str]], *, examples: tuple[str, ...]
+    ) -> None:
         super().__init__(name, add_help_option=False, invoke_without_command=True, callback=_help_if_alone)
         self.verbs, self.examples = verbs, examples
         self.params = [
@@ -106,7 +108,7 @@ def _help_if_alone(ctx: click.Context) -> None:
 front = Front(
     "thalweg",
     VERBS,
-    ("thalweg train digits", "thalweg train prices.csv --target price", "thalweg runs ls"),
+    examples=("thalweg train digits", "thalweg train prices.csv --target price", "thalweg runs ls"),
 )
 front.params.append(
     Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_show_version)

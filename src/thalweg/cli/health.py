@@ -2,7 +2,7 @@
 
     starting   fewer than 40 steps: too few to say anything
     lost       the last loss is not a number
-    diverging  the recent level is more than twice the lowest level so far, and rising is not chance
+    diverging  the level rises, is more than twice the lowest so far, and gave back a tenth of the gain
     rising     the level rises by more than a tenth of itself, and that is not chance
     ok         the level falls, and that is not chance; or it is under 2 % of where it started
     noisy      no direction can be seen, since the losses jump by more than half their level
@@ -40,7 +40,7 @@ def health(losses: Sequence[float], *, start: float, lowest: float) -> str:
     level, change = statistics.fmean(now), statistics.fmean(now) - statistics.fmean(before)
     error = math.sqrt(statistics.variance(before) / len(before) + statistics.variance(now) / len(now))
     rises, falls = change > 3 * error, change < -3 * error
-    if rises and level > 2 * abs(lowest) and level - lowest > 3 * error:
+    if rises and level > 2 * abs(lowest) and level - lowest > 0.1 * abs(start - lowest):
         return "diverging"
     if rises and change > 0.1 * abs(level):
         return "rising"

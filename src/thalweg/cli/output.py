@@ -27,7 +27,7 @@ def answer(text: str) -> None:
     click.echo(text, color=_color())
 
 
-def write_record(kind: str, content: dict[str, Any], to: str) -> None:
+def write_record(kind: str, content: dict[str, Any], *, to: str) -> None:
     """Write one documented record as JSON: to stdout if `to` is "-", else to that file."""
     text = json.dumps(_plain({"schema": SCHEMA, "kind": kind, **content}), ensure_ascii=False, indent=2)
     if to == "-":

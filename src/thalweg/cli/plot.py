@@ -21,7 +21,7 @@ PICTURES = (".png", ".svg", ".pdf")
 @option("--out", metavar="FILE", section="choice", help="picture_file")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
-def command(run: str, out: str | None, where: str, json_to: str | None, quiet: bool) -> int:
+def command(run: str, out: str | None, *, where: str, json_to: str | None, quiet: bool) -> int:
     path = picture_path(out or "curves.png")
     with waiting(say("cli.starting"), quiet=quiet):
         from thalweg.runs import Run
@@ -30,7 +30,7 @@ def command(run: str, out: str | None, where: str, json_to: str | None, quiet: b
         found = Run(find_run(Path(where), run))
         save_figure(found.plot(), path)
     if json_to:
-        write_record("plot", {"run": found.name, "path": str(path)}, json_to)
+        write_record("plot", {"run": found.name, "path": str(path)}, to=json_to)
     if json_to != "-":
         answer(str(path) if quiet else "  " + say("cli.plot_written", path=path))
     return ending.DONE

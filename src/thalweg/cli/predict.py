@@ -29,7 +29,7 @@ _EXAMPLES = (
 @option("--out", metavar="FILE", section="choice", help="to_file")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
-def command(run: str, data: str, out: str | None, where: str, json_to: str | None, quiet: bool) -> int:
+def command(run: str, data: str, *, out: str | None, where: str, json_to: str | None, quiet: bool) -> int:
     from thalweg.runs.store import find_run
     from thalweg.train import Folder
 
@@ -47,7 +47,7 @@ def command(run: str, data: str, out: str | None, where: str, json_to: str | Non
         click.echo(buffer.getvalue(), nl=False)
     if json_to:
         rows: dict[str, Any] = {"predictions": frame.to_dict(as_series=False)} if not out else {"path": out}
-        write_record("predictions", {"run": path.name, "data": data, "rows": len(frame), **rows}, json_to)
+        write_record("predictions", {"run": path.name, "data": data, "rows": len(frame), **rows}, to=json_to)
     return ending.DONE
 
 

@@ -5,6 +5,7 @@ import math
 import statistics
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thalweg.cli.health import WINDOW, health
@@ -53,13 +54,21 @@ class Pulse:
         self._metric = _metric(job)
         self._value = self._best = self._best_epoch = math.nan
 
+    def recall(self, evaluations: Sequence[Mapping[str, Any]]) -> None:
+        """Take in what was recorded before a run went on: where it started, and its best so far."""
+        training = [row["value"] for row in evaluations if (row["split"], row["metric"]) == ("train", "loss")]
+        self._start = max(training, default=math.nan)
+        for row in evaluations:
+            if (row["split"], row["metric"]) == ("validation", self._metric):
+                self._take({"validation": {self._metric: row["value"]}}, row["epoch"])
+
     def see(self, snapshot: Snapshot) -> None:
         """Take in a snapshot."""
         self._last = snapshot
         for row in snapshot.rows:
             self._losses.append(row.loss)
         if snapshot.evaluation is not None:
-            self._take(snapshot.evaluation)
+            self._take(snapshot.evaluation, self.job.state.step / self.job.steps_per_epoch)
         if (
             self._first is None
         ):  # the first step also compiles, records and warms caches: it tells nothing of the rest
@@ -79,24 +88,24 @@ class Pulse:
         size = job.recipe.batch_size or 1
         return Reading(
             epoch=step / job.steps_per_epoch, epochs=job.recipe.epochs or 0, step=step, steps=job.num_steps,
-            seconds=row.seconds, left=self._left(step, rate, row.seconds), per_second=rate,
+            seconds=row.seconds, left=self._left(step, rate, seconds=row.seconds), per_second=rate,
             examples_per_second=rate * size, loss=statistics.fmean(recent) if recent else math.nan,
             curve=tuple(self._curve), metric=self._metric, value=self._value, best=self._best,
             best_epoch=self._best_epoch, lr=row.lr, grad_norm=row.grad_norm,
             health=health(losses, start=self._start, lowest=self._lowest),
         )  # fmt: skip
 
-    def _left(self, step: int, rate: float, seconds: float) -> float:
+    def _left(self, step: int, rate: float, *, seconds: float) -> float:
         left = (self.job.num_steps - step) / rate if rate > 0 else math.nan
         budget = self.job.recipe.max_seconds
         return left if budget is None else min(left, max(budget - seconds, 0.0))
 
-    def _take(self, evaluation: dict[str, Any]) -> None:
+    def _take(self, evaluation: Mapping[str, Mapping[str, float]], epoch: float) -> None:
         values = evaluation.get("validation") or evaluation.get("train") or {}
         self._value = values.get(self._metric, math.nan)
         sign = 1 if better(self.job, self._metric) == "higher" else -1
         if not sign * self._value <= sign * self._best:
-            self._best, self._best_epoch = self._value, self.job.state.step / self.job.steps_per_epoch
+            self._best, self._best_epoch = self._value, epoch
 
     def _extend(self, step: int) -> None:
         """Bring the curve up to date; its points stand for ever more steps, so it spans the whole run."""

@@ -52,7 +52,7 @@ def command(source_or_run: str | None, **asked: Any) -> int:
         save_figure(test.plot(), picture)
         note("  " + say("cli.plot_written", path=picture), quiet=quiet)
     if asked["json_to"]:
-        write_record("rates", test.to_plain(), asked["json_to"])
+        write_record("rates", test.to_plain(), to=asked["json_to"])
     if asked["json_to"] != "-":
         answer(_short(test) if asked["quiet"] else _page(test, what))
     return ending.DONE

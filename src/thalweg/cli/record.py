@@ -1,6 +1,6 @@
 """A run as a record, schema 1: what `--json` gives for `train` and `runs show`.
 
-{schema, kind: "run", name, path, outcome, source, model, seed, parameters are in the recipe, steps, seconds,
+{schema, kind: "run", name, path, outcome, source, model, seed, steps, seconds,
  scores: {split: {metric: value}}, findings: [DESIGN §7], said: [sentence], recipe: {field: value}}
 """
 

@@ -14,5 +14,9 @@ VERBS = {
 command = Front(
     "runs",
     VERBS,
-    ("thalweg runs ls --sort test", "thalweg runs compare digits-1 digits-2", "thalweg runs show latest"),
+    examples=(
+        "thalweg runs ls --sort test",
+        "thalweg runs compare digits-1 digits-2",
+        "thalweg runs show latest",
+    ),
 )

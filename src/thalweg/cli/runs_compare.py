@@ -22,13 +22,13 @@ _EXAMPLES = ("thalweg runs compare digits-1 digits-2", "thalweg runs compare a-1
 @click.argument("runs", metavar="RUN RUN ...", nargs=-1)
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
-def command(runs: tuple[str, ...], where: str, json_to: str | None, quiet: bool) -> int:
+def command(runs: tuple[str, ...], where: str, *, json_to: str | None, quiet: bool) -> int:
     from thalweg.runs.comparison import compare_runs
     from thalweg.runs.store import find_run
 
     found = compare_runs([find_run(Path(where), run) for run in runs])
     if json_to:
-        write_record("comparison", _plain(found), json_to)
+        write_record("comparison", _plain(found), to=json_to)
     if json_to == "-":
         return ending.DONE
     if not quiet:

@@ -31,7 +31,7 @@ _EXAMPLES = (
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
 def command(
-    run: str, what: str, form: str | None, out: str | None, where: str, json_to: str | None, quiet: bool
+    run: str, what: str, *, form: str | None, out: str | None, where: str, json_to: str | None, quiet: bool
 ) -> int:
     from thalweg.runs.store import find_run
 
@@ -48,15 +48,14 @@ def command(
     elif json_to != "-":
         click.echo(content, nl=False)
     if json_to:
-        write_record(
-            "export", {"run": run, "what": what, "format": form, "rows": len(frame), "path": out}, json_to
-        )
+        facts = {"run": run, "what": what, "format": form, "rows": len(frame), "path": out}
+        write_record("export", facts, to=json_to)
     return ending.DONE
 
 
 def _by_ending(out: str | None) -> str:
-    ending_ = Path(out or "").suffix.removeprefix(".")
-    return ending_ if ending_ in FORMATS else "csv"
+    form = Path(out or "").suffix.removeprefix(".")
+    return form if form in FORMATS else "csv"
 
 
 def _frame(path: Path, what: str) -> "pl.DataFrame":

@@ -29,13 +29,13 @@ _MODEL = 2
 @option("--limit", metavar="N", type=click.IntRange(min=1), section="choice")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
-def command(by: str, limit: int | None, where: str, json_to: str | None, quiet: bool) -> int:
+def command(by: str, limit: int | None, *, where: str, json_to: str | None, quiet: bool) -> int:
     from thalweg.runs.store import list_runs, sort_runs
 
     runs = list_runs(Path(where))
     shown = sort_runs(runs, by)[:limit]
     if json_to:
-        write_record("runs", {"where": where, "runs": [dataclasses.asdict(run) for run in shown]}, json_to)
+        write_record("runs", {"where": where, "runs": [dataclasses.asdict(run) for run in shown]}, to=json_to)
     if json_to == "-":
         return ending.DONE
     if quiet:

@@ -17,7 +17,7 @@ from thalweg.core import UsageError, say
 @option("--force", is_flag=True, section="choice")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
-def remove(runs: tuple[str, ...], force: bool, where: str, json_to: str | None, quiet: bool) -> int:
+def remove(runs: tuple[str, ...], force: bool, *, where: str, json_to: str | None, quiet: bool) -> int:
     from thalweg.runs.store import find_run, remove_run
 
     _must_name(runs, "rm")
@@ -27,7 +27,7 @@ def remove(runs: tuple[str, ...], force: bool, where: str, json_to: str | None, 
         place = places[path.name] = remove_run(path, force=force)
         said = say("cli.removed", run=place.name, place=place) if place else say("cli.deleted", run=path.name)
         note(said, quiet=quiet)
-    _report(json_to, "removed", places)
+    _report(json_to, "removed", places=places)
     return ending.DONE
 
 
@@ -35,7 +35,7 @@ def remove(runs: tuple[str, ...], force: bool, where: str, json_to: str | None, 
 @click.argument("runs", metavar="RUN ...", nargs=-1)
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
-def restore(runs: tuple[str, ...], where: str, json_to: str | None, quiet: bool) -> int:
+def restore(runs: tuple[str, ...], where: str, *, json_to: str | None, quiet: bool) -> int:
     from thalweg.runs.store import restore_run
 
     _must_name(runs, "restore")
@@ -45,7 +45,7 @@ def restore(runs: tuple[str, ...], where: str, json_to: str | None, quiet: bool)
     if quiet:
         for place in places.values():
             answer(str(place))
-    _report(json_to, "restored", dict(places))
+    _report(json_to, "restored", places=dict(places))
     return ending.DONE
 
 
@@ -54,7 +54,7 @@ def _must_name(runs: tuple[str, ...], verb: str) -> None:
         raise UsageError(f"`thalweg runs {verb}` needs the name of a run; `thalweg runs ls` lists them.")
 
 
-def _report(json_to: str | None, kind: str, places: dict[str, Path | None]) -> None:
+def _report(json_to: str | None, kind: str, *, places: dict[str, Path | None]) -> None:
     if json_to:
         rows = [{"run": run, "path": None if place is None else str(place)} for run, place in places.items()]
-        write_record(kind, {"runs": rows}, json_to)
+        write_record(kind, {"runs": rows}, to=json_to)

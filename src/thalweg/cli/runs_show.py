@@ -15,7 +15,7 @@ from thalweg.cli.verb import Verb, common, option
 @click.argument("run", metavar="RUN", default="latest")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common
-def command(run: str, where: str, json_to: str | None, quiet: bool) -> int:
+def command(run: str, where: str, *, json_to: str | None, quiet: bool) -> int:
     from thalweg.cli.record import run_record
     from thalweg.cli.story import show_run
     from thalweg.runs import Run
@@ -23,7 +23,7 @@ def command(run: str, where: str, json_to: str | None, quiet: bool) -> int:
 
     found = Run(find_run(Path(where), run))
     if json_to:
-        write_record("run", run_record(found), json_to)
+        write_record("run", run_record(found), to=json_to)
     if json_to == "-":
         return ending.DONE
     if quiet:

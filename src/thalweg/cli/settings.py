@@ -30,9 +30,9 @@ def change(recipe: Recipe, settings: Iterable[tuple[str, str]]) -> Recipe:
         if head not in _fields(Recipe):
             raise UnknownName("setting", path, paths(recipe))
         if tail:
-            new = _with_field(recipe, head, tail, value)
+            new = _with_field(recipe, path, value=value)
         elif head in FAMILIES:
-            new = _component(recipe, head, value)
+            new = _component(recipe, head, value=value)
         else:
             new = coerce(_hints(Recipe)[head], value, head)
         recipe = dataclasses.replace(recipe, **{head: new})
@@ -50,7 +50,8 @@ def paths(recipe: Recipe) -> list[str]:
     return found
 
 
-def _with_field(recipe: Recipe, head: str, tail: str, value: str) -> Any:
+def _with_field(recipe: Recipe, path: str, *, value: str) -> Any:
+    head, _, tail = path.partition(".")
     part = getattr(recipe, head)
     if head not in FAMILIES:
         raise UnknownName("setting", f"{head}.{tail}", paths(recipe))
@@ -58,12 +59,12 @@ def _with_field(recipe: Recipe, head: str, tail: str, value: str) -> Any:
         cure = f"choose one first: {_CHOOSE.get(head, f'--set {head}=...')}, for example"
         raise UsageError(f"`{head}.{tail}` belongs to a {head} that is not chosen yet; {cure}.")
     if tail not in _fields(type(part)):
-        raise _unknown_field(head, tail, part.name)
+        raise _unknown_field(head, tail, chosen=part.name)
     new = coerce(_hints(type(part))[tail], value, f"{head}.{tail}")
     return dataclasses.replace(part, **{tail: new})
 
 
-def _unknown_field(head: str, tail: str, chosen: str) -> UsageError:
+def _unknown_field(head: str, tail: str, *, chosen: str) -> UsageError:
     """Say that a component has no such field: which of its family have it, or what was probably meant."""
     having = [name for name, member in FAMILIES[head].items() if tail in _fields(member)]
     if having:
@@ -77,7 +78,7 @@ def _fields(owner: type) -> list[str]:
     return [field.name for field in dataclasses.fields(owner)]
 
 
-def _component(recipe: Recipe, head: str, value: str) -> Any:
+def _component(recipe: Recipe, head: str, *, value: str) -> Any:
     catalogue = FAMILIES[head]
     if value == "none" and "none" not in catalogue and head in ("stop", "model", "loss"):
         return None

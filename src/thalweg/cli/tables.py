@@ -21,11 +21,11 @@ def table(
     if gives_way is not None:
         spare = page_width() - len(INDENT) - sum(widths) - len(_GAP) * (len(widths) - 1)
         widths[gives_way] = max(min(widths[gives_way], widths[gives_way] + spare), 6)
-    lines = [_line(row, widths, right) for row in (head, *rows)]
+    lines = [_line(row, widths, right=right) for row in (head, *rows)]
     return "\n".join([click.style(lines[0], dim=True), *lines[1:]])
 
 
-def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
+def _line(row: Sequence[str], widths: Sequence[int], *, right: Sequence[int]) -> str:
     cells = []
     for k, (cell, width) in enumerate(zip(row, widths, strict=True)):
         shown = cut(cell, width)

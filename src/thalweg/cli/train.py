@@ -92,7 +92,10 @@ def _train(session: "Session", *, quiet: bool) -> int | None:
         note(line, quiet=quiet)
     run = str(session.folder.path)
     with Interrupts(session.stop, run=run, quiet=quiet) as interrupts:
-        shown = display(Pulse(session.job), quiet=quiet)
+        pulse = Pulse(session.job)
+        if session.job.state.step and not quiet:
+            pulse.recall(session.folder.trace().evaluations())
+        shown = display(pulse, quiet=quiet)
         try:
             for snapshot in session:
                 shown.see(snapshot)
@@ -130,7 +133,7 @@ def _finish(session: "Session", asked: Mapping[str, Any], *, signalled: int | No
     if asked["json_to"]:
         from thalweg.cli.record import run_record
 
-        write_record("run", run_record(run), asked["json_to"])
+        write_record("run", run_record(run), to=asked["json_to"])
     if asked["quiet"] and asked["json_to"] != "-":
         answer(str(run.path))
     elif not asked["quiet"] and asked["json_to"] != "-" and not interrupted:
@@ -138,10 +141,10 @@ def _finish(session: "Session", asked: Mapping[str, Any], *, signalled: int | No
 
         note("")
         show_run(run)
-    return _code(session, run, asked["fail_on"], signalled)
+    return _code(session, run, fail_on=asked["fail_on"], signalled=signalled)
 
 
-def _code(session: "Session", run: "Run", fail_on: str, signalled: int | None) -> int:
+def _code(session: "Session", run: "Run", *, fail_on: str, signalled: int | None) -> int:
     if session.outcome is Outcome.INTERRUPTED and signalled is not None:
         return ending.SIGNALLED + signalled
     if session.outcome is Outcome.DIVERGED:

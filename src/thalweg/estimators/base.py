@@ -62,16 +62,17 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> None:
         """Store the parameters; what is None is decided by `fit` from the data.
 
-        `rule` None is AdamW with a decay that falls with the number of examples a feature; `epochs` None at least 1200
-        steps. The fields of a component are parameters too: `rule__lr`, `model__dropout`; on a `rule`, `schedule` or
-        `stop` without a component they start from that of `tw.train`.
+        `rule` None is AdamW with a decay that falls with the number of examples a feature; `epochs` None at
+        least 1200 steps. The fields of a component are parameters too: `rule__lr`, `model__dropout`; on a
+        `rule`, `schedule` or `stop` without a component they start from that of `tw.train`.
 
-        No example is held back unless `stop` asks for early stopping (True, or `tw.EarlyStopping(...)`): then
+        No example is held back unless `stop` asks for early stopping (True, or an `EarlyStopping`): then
         `validation_fraction` of them decides when to stop, and the best weights come back.
 
-        `random_state` a whole number repeats a fit bit for bit; None takes a fresh seed, kept in `seed_`, and leaves
-        numpy's generator alone. `threads` None takes one for small work and for large what is measured to be fastest,
-        once a process. `warm_start` starts a fit from the weights, and with the scaling, of the last one.
+        `random_state` a whole number repeats a fit bit for bit; None takes a fresh seed, kept in `seed_`, and
+        leaves numpy's generator alone. `threads` None takes one for small work and for large what is found to
+        be fastest, once a process; `threads_` says which. `warm_start` starts a fit from the weights and the
+        scaling of the last one. `compile` is for fits so long that compiling pays.
         """
         self.model = model
         self.rule = rule
@@ -96,13 +97,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         params: dict[str, Any] = super().get_params(deep=False)
         return params | inner_params(params) if deep else params
 
-    def set_params(
-        self, **params: Any
-    ) -> Self:  # the names are scikit-learn's to give, so they cannot be listed
+    def set_params(self, **params: Any) -> Self:  # scikit-learn's signature
         """Set parameters; `rule__lr` puts a changed copy of the rule in its place."""
         own, inner = take_apart(params)
         unknown = {name: None for name in inner if name not in self._get_param_names()}
-        super().set_params(**own, **unknown)
+        super().set_params(**(own | unknown))
         for name, fields in inner.items():
             setattr(self, name, changed(name, getattr(self, name), fields))
         return self
@@ -128,9 +127,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.validation_scores_ = story.scores if job.recipe.stop else None
         if story.outcome is Outcome.DIVERGED:
             cure = "Lower the rate, set_params(rule__lr=...), or scale the data"
-            warnings.warn(
-                f"The loss is no longer a number after {job.state.step} steps. {cure}.", ConvergenceWarning
-            )
+            said = f"The loss is no longer a number after {job.state.step} steps. {cure}."
+            warnings.warn(said, ConvergenceWarning, stacklevel=3)
         return self
 
     def _pass_over(self, X: np.ndarray, y: np.ndarray) -> Self:
@@ -151,9 +149,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _begin(self, dataset: Dataset) -> None:
         if len(dataset) < 2:
-            raise DataError(
-                "`partial_fit` got one sample first; give two or more, from which the scaling is learnt."
-            )
+            cure = "give two or more, from which the scaling is learnt"
+            raise DataError(f"`partial_fit` got one sample in its first call; {cure}.")
         params = self.get_params(deep=False) | {"stop": None, "epochs": 1, "compile": False}
         job = learning.prepare_job(params, self._stand_in(dataset), choose_seed(self.random_state))
         self.threads_ = set_threads(job, self.threads)
@@ -201,7 +198,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. Raises `RunError` for a damaged or foreign file; nothing in it is run."""
+        """Read what `save` wrote; nothing is unpickled. Raises `RunError` for a damaged or foreign file."""
         estimator = cls()
         read_estimator(estimator, Path(path))
         return estimator

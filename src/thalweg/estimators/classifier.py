@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from thalweg.core import DataError, UsageError
+from thalweg.core import DataError, UsageError, law
 from thalweg.data import Dataset
 from thalweg.data.targets import label
 from thalweg.estimators.base import Estimator
@@ -19,9 +19,9 @@ from thalweg.estimators.learning import as_dataset
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classify with a neural network; labels of any kind, two classes or more.
 
-    Attributes: classes_, n_features_in_, feature_names_in_, n_iter_ (passes over the data), loss_curve_ (mean loss of
-    each pass), validation_scores_ (accuracy of each evaluation if it was to stop early), module_ (the torch module),
-    preparation_ (the scaling), seed_, threads_.
+    Attributes: classes_, n_features_in_, feature_names_in_, n_iter_ (passes over the data), loss_curve_ (mean
+    loss of each pass), validation_scores_ (accuracy of each evaluation if it was to stop early), module_ (the
+    torch module), preparation_ (the scaling), seed_, threads_.
 
     >>> X, y = [[0.0], [0.1], [0.9], [1.0]], ["low", "low", "high", "high"]
     >>> Classifier(random_state=0).fit(X, y).predict([[0.05], [0.95]]).tolist()
@@ -31,15 +31,13 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit-le
     classes_: np.ndarray
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Train on examples X (N, ...) and labels y (N,). Raises `ValueError` if they cannot be learnt from."""
+        """Train on examples X (N, ...) and labels y (N,). Raises `DataError` for a single class."""
         again = self._goes_on()
         X, y = validate_data(self, X, y, allow_nd=True, reset=not again)
         check_classification_targets(y)
         classes = np.unique(y)
         if len(classes) < 2:
-            raise DataError(
-                f"y holds 1 class, {label(classes.tolist()[0])!r}; classification needs two or more."
-            )
+            raise DataError(f"y holds 1 class, {classes.tolist()[0]!r}; classification needs two or more.")
         if again and not np.array_equal(classes, self.classes_):
             raise UsageError(f"warm_start=True needs the classes of the last fit, got {classes.tolist()}.")
         self.classes_ = classes
@@ -55,9 +53,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit-le
         check_classification_targets(y)
         self._know(classes, first)
         if unknown := sorted(set(np.unique(y).tolist()) - set(self.classes_.tolist())):
-            raise DataError(
-                f"y holds {unknown[0]!r}, which is not among the classes {self.classes_.tolist()}."
-            )
+            raise DataError(f"y holds {unknown[0]!r}, which is none of the classes {self.classes_.tolist()}.")
         return self._pass_over(X, y)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -79,18 +75,14 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit-le
     def _know(self, classes: Any, first: bool) -> None:
         if classes is None:
             if first:
-                raise UsageError(
-                    "The first `partial_fit` needs classes=..., all that will ever come, got None."
-                )
+                raise law("partial_fit(classes=...)", "must name all that will come, at the first call", None)
             return
         given = np.unique(classes)
         if not first and not np.array_equal(given, self.classes_):
             known = self.classes_.tolist()
-            raise UsageError(f"`partial_fit(classes=...)` must stay {known}, got {given.tolist()}.")
+            raise law("partial_fit(classes=...)", f"must stay {known}", given.tolist())
         if len(given) < 2:
-            raise UsageError(
-                f"`partial_fit(classes=...)` must name two or more classes, got {given.tolist()}."
-            )
+            raise law("partial_fit(classes=...)", "must name two classes or more", given.tolist())
         self.classes_ = given
 
     def _dataset(self, X: np.ndarray, y: np.ndarray) -> Dataset:

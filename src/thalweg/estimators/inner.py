@@ -45,7 +45,7 @@ def take_apart(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dic
 def changed(parameter: str, value: Any, fields: Mapping[str, Any]) -> Any:
     """Return the component with fields replaced; the given one, which others may share, stays as it is.
 
-    Raises `UnknownName` for a field that it does not have, `UsageError` where there is no component to change.
+    Raises `UnknownName` for a field that it does not have, `UsageError` where there is no component.
     """
     component = value if isinstance(value, Component) else _DEFAULTS.get(parameter, lambda: None)()
     if component is None:

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from thalweg.core import Outcome, UsageError
+from thalweg.core import Outcome, UsageError, law
 from thalweg.data import Arrays, Dataset, Part, Preparation, Split
 from thalweg.data.part import MappedPart, ResidentPart
 from thalweg.estimators.inner import plain_number
 from thalweg.model import Built, ConvNet, Loss, Model, Recurrent, Transformer, metrics_for
 from thalweg.rules import AdamW, Rule
 from thalweg.rules import State as Memory
-from thalweg.train import EarlyStopping, Job, Recipe, Snapshot, advance, fix_generators, make_job
+from thalweg.train import EarlyStopping, Job, Recipe, advance, fix_generators, make_job
 from thalweg.train.job import Epoch
 from thalweg.train.state import State, begin, weights_of
 from thalweg.train.step import Direct, Task
@@ -27,12 +27,13 @@ from thalweg.train.step import Direct, Task
 LEAST_STEPS, LEAST_PASSES, MOST_PASSES = 1200, 20, 400
 MANY_STEPS, FEW_PASSES = 40_000, 5
 DECAY = {"classification": (20.0, 2.0), "regression": (120.0, 4.0)}
-"""Decay times N over D, and its most: noisy values need more of it than labels. benchmarks/estimators.py shows what it gives."""
+"""Decay times N over D, and its most: values are noisier than labels. See benchmarks/estimators.py."""
 LEAST_DECAY = 0.05
 _KINDS: dict[type[Model], str] = {ConvNet: "image", Recurrent: "sequence", Transformer: "sequence"}
 _SHARED = (
-    "scaler", "loss", "schedule", "epochs", "batch_size", "windows", "device", "precision", "threads", "compile",
-)  # fmt: skip
+    *("scaler", "loss", "schedule", "epochs", "batch_size"),
+    *("windows", "device", "precision", "threads", "compile"),
+)
 
 
 @dataclasses.dataclass
@@ -56,7 +57,7 @@ class Learned:
 
 @dataclasses.dataclass
 class Story:
-    """Tell how a fit went. `losses` has the mean loss of the steps of each pass, `scores` that of each evaluation."""
+    """Tell how a fit went: `losses` are means over the steps of a pass, `scores` one an evaluation."""
 
     outcome: Outcome = Outcome.RUNNING
     losses: list[float] = dataclasses.field(default_factory=list)
@@ -64,16 +65,13 @@ class Story:
 
 
 def as_dataset(x: np.ndarray, targets: np.ndarray, *, model: Any, task: str) -> Dataset:
-    """Return checked arrays as the engine reads them; an image model makes (N, H, W) images, a sequence model sequences."""
+    """Return checked arrays as the engine reads them; the model says whether (N, A, B) are images."""
     kind = _KINDS.get(type(model)) if getattr(model, "vocabulary", None) is None else None
     places = np.arange(len(x), dtype=np.float64)  # the targets are checked already, and may all be equal here
     loaded = Arrays(X=x, y=places, task="regression", kind=kind).load()
-    names = (
-        ()
-        if targets.ndim == 1 or targets.shape[1] == 1
-        else tuple(f"y{k + 1}" for k in range(targets.shape[1]))
-    )
-    return dataclasses.replace(loaded, targets=targets, task=task, target_names=names or ("y",))
+    width = targets.shape[1] if targets.ndim > 1 else 1
+    names = ("y",) if width == 1 else tuple(f"y{place + 1}" for place in range(width))
+    return dataclasses.replace(loaded, targets=targets, task=task, target_names=names)
 
 
 def prepare_job(params: Mapping[str, Any], dataset: Dataset, seed: int) -> Job:
@@ -83,7 +81,7 @@ def prepare_job(params: Mapping[str, Any], dataset: Dataset, seed: int) -> Job:
     fields["model"] = Built(module=model) if isinstance(model, nn.Module) else model
     fields["rule"] = params["rule"] or default_rule(dataset)
     fields["stop"] = EarlyStopping() if stop is True else stop or None
-    validation = params["validation_fraction"] if fields["stop"] else 0.0
+    validation = _share(params["validation_fraction"]) if fields["stop"] else 0.0
     split = Split(validation=validation, test=0.0)
     job = make_job(Recipe(data=Arrays(X=dataset.inputs), split=split, seed=seed, **fields), dataset=dataset)
     if job.recipe.stop is None:
@@ -92,8 +90,14 @@ def prepare_job(params: Mapping[str, Any], dataset: Dataset, seed: int) -> Job:
     return job
 
 
+def _share(fraction: float) -> float:
+    if not 0 < fraction < 1:
+        raise law("validation_fraction=...", "must lie in (0, 1) to stop early", fraction)
+    return fraction
+
+
 def default_rule(dataset: Dataset) -> Rule:
-    """Return AdamW with a decay that falls with the number of examples a feature, D / N: little data wants more of it."""
+    """Return AdamW with a decay that follows D / N: few examples a feature want more of it."""
     factor, most = DECAY[dataset.task]
     num_features = math.prod(dataset.inputs.shape[1:])
     return AdamW(lr=3e-3, weight_decay=min(max(factor * num_features / len(dataset), LEAST_DECAY), most))
@@ -102,19 +106,18 @@ def default_rule(dataset: Dataset) -> Rule:
 def num_passes(steps_per_epoch: int) -> int:
     """Return how often a fit without early stopping goes over its data when it is not told."""
     passes = min(max(math.ceil(LEAST_STEPS / steps_per_epoch), LEAST_PASSES), MOST_PASSES)
-    return (
-        passes if passes * steps_per_epoch <= MANY_STEPS else max(FEW_PASSES, MANY_STEPS // steps_per_epoch)
-    )
+    if passes * steps_per_epoch <= MANY_STEPS:
+        return passes
+    return max(FEW_PASSES, MANY_STEPS // steps_per_epoch)
 
 
 def take_over(job: Job, dataset: Dataset, module: nn.Module, preparation: Preparation) -> None:
     """Let a job start from trained weights, with the preparation that belongs to them."""
-    old, new = weights_of(module), job.state.weights()
-    if {name: tensor.shape for name, tensor in old.items()} != {
-        name: tensor.shape for name, tensor in new.items()
-    }:
+    old = weights_of(module)
+    before, now = ({name: t.shape for name, t in w.items()} for w in (old, job.state.weights()))
+    if before != now:
         raise UsageError(
-            "warm_start=True needs the model and data of the last fit in their shapes; set warm_start=False."
+            "warm_start=True needs the model of the last fit, got another; set warm_start=False."
         )
     job.state.put_weights(old)
     targets = preparation.encode_targets(dataset)
@@ -134,7 +137,7 @@ def _prepared_again(part: Part, dataset: Dataset, preparation: Preparation, targ
 
 def run(job: Job, verbose: int) -> Story:
     """Run a job to its end; the weights are the best ones where it was to stop early."""
-    story, losses = Story(), []
+    story, losses, metric = Story(), [], metrics_for(job.task)[0].name
     for snapshot in advance(job):
         losses += [row.loss for row in snapshot.rows]
         story.outcome = snapshot.outcome
@@ -142,21 +145,14 @@ def run(job: Job, verbose: int) -> Story:
             story.losses.append(float(np.mean(losses)))
             losses = []
             if verbose:
-                print(
-                    f"pass {len(story.losses)}/{job.recipe.epochs}: loss {story.losses[-1]:.6g}{_judged(job, snapshot)}"
-                )
+                print(f"pass {len(story.losses)}/{job.recipe.epochs}: loss {story.losses[-1]:.6g}")
         if snapshot.evaluation and "validation" in snapshot.evaluation:
-            story.scores.append(snapshot.evaluation["validation"][metrics_for(job.task)[0].name])
+            story.scores.append(snapshot.evaluation["validation"][metric])
+            if verbose:
+                print(f"validation {metric} {story.scores[-1]:.6g}{' (best)' if snapshot.improved else ''}")
     job.state.restore_best()
     own_memory(job.state)
     return story
-
-
-def _judged(job: Job, snapshot: Snapshot) -> str:
-    if not snapshot.evaluation or "validation" not in snapshot.evaluation:
-        return ""
-    metric = metrics_for(job.task)[0].name
-    return f", validation {metric} {snapshot.evaluation['validation'][metric]:.6g}{' (best)' if snapshot.improved else ''}"
 
 
 def learned(job: Job) -> Learned:
@@ -173,14 +169,11 @@ def learned(job: Job) -> Learned:
 def pass_over(
     dataset: Dataset, module: nn.Module, preparation: Preparation, known: Learned, *, number: int
 ) -> float:
-    """Take one pass over a batch at the rule's own rate, going on from what is known; return the mean loss of its steps."""
+    """Take one pass over a batch at the rule's own rate, on from what is known; return its mean loss."""
     rows = np.arange(len(dataset))
-    inputs, targets = (
-        preparation.scale_rows(np.asarray(dataset.inputs), rows),
-        preparation.encode_targets(dataset),
-    )
-    device = next(module.parameters()).device
-    part = ResidentPart(inputs=inputs, targets=targets, rows=rows).to(device)
+    inputs = preparation.scale_rows(np.asarray(dataset.inputs), rows)
+    part = ResidentPart(inputs=inputs, targets=preparation.encode_targets(dataset), rows=rows)
+    part = part.to(next(module.parameters()).device)
     state = begin(module, known.rule)
     state.put_memory(known.memory or state.named_memory())
     state.step = known.step
@@ -196,7 +189,7 @@ def pass_over(
 
 
 def own_memory(state: State) -> None:
-    """Give each weight memory of its own again, so that a copy or a pickle of one does not carry all of them."""
+    """Give each weight memory of its own again, so that a pickle of one does not carry all of them."""
     for name in state.trainable:
         weight = state.module.get_parameter(name)
         weight.data = weight.data.clone()
@@ -204,6 +197,4 @@ def own_memory(state: State) -> None:
 
 
 def _copied(memory: Memory) -> Memory:
-    return {
-        slot: {name: tensor.clone() for name, tensor in content.items()} for slot, content in memory.items()
-    }
+    return {slot: {name: t.to("cpu", copy=True) for name, t in d.items()} for slot, d in memory.items()}

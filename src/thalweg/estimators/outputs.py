@@ -11,8 +11,8 @@ from thalweg.train.state import FLAT_LIMIT, weights_of
 def exact_outputs(module: nn.Module, inputs: Tensor, *, traceable: bool) -> Tensor:
     """Return the outputs (N, K) as float64.
 
-    A product of float32 matrices has other last digits for one row than for twenty. Small networks of ours on the CPU
-    are therefore evaluated in float64, where that is far below what anyone looks at; others as they are.
+    A product of float32 matrices has other last digits for one row than for twenty. Small networks of ours on
+    the CPU are therefore evaluated in float64, where that is far below what anyone looks at; others are not.
     """
     values = weights_of(module)
     small = sum(tensor.numel() for tensor in values.values()) <= FLAT_LIMIT

@@ -49,7 +49,7 @@ def choose_seed(random_state: object) -> int:
 
 
 def set_threads(job: Job, asked: int | None) -> int:
-    """Set the number of threads for a fit and return it: what was asked for, one for small work, else as measured."""
+    """Set and return the number of threads for a fit: as asked for, one for small work, else as measured."""
     most = torch.get_num_threads()
     if job.device.type != "cpu" and asked is None:
         return most

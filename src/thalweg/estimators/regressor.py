@@ -16,9 +16,9 @@ from thalweg.estimators.learning import as_dataset
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
     """Predict one value, or several, with a neural network; targets are standardised inside.
 
-    Attributes: n_features_in_, feature_names_in_, n_iter_ (passes over the data), loss_curve_ (mean loss of each pass),
-    validation_scores_ (R² of each evaluation if it was to stop early), module_ (the torch module), preparation_ (the
-    scaling of inputs and targets), seed_, threads_.
+    Attributes: n_features_in_, feature_names_in_, n_iter_ (passes over the data), loss_curve_ (mean loss of
+    each pass), validation_scores_ (R² of each evaluation if it was to stop early), module_ (the torch
+    module), preparation_ (the scaling of inputs and targets), seed_, threads_.
 
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 10.0, 20.0, 30.0]
     >>> Regressor(random_state=0).fit(X, y).predict([[1.5]]).round().tolist()
@@ -26,7 +26,10 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-lear
     """
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Train on examples X (N, ...) and values y (N,) or (N, T). Raises `ValueError` if they cannot be learnt from."""
+        """Train on examples X (N, ...) and values y (N,) or (N, T).
+
+        Raises `DataError` for what cannot be learnt from.
+        """
         X, y = self._checked(X, y, reset=not self._goes_on())
         return self._train(X, y)
 

@@ -1,9 +1,8 @@
-"""A fitted estimator as one safetensors file: parameters and counts as JSON, weights, and the preparation's own file.
+"""A fitted estimator as one safetensors file: parameters and counts as JSON, weights, the preparation's file.
 
 Names in the file: weights.<name>, memory.<slot>.<name>, preparation (bytes).
 """
 
-import dataclasses
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from thalweg.train import FAMILIES
 from thalweg.train.state import weights_of
 
 _COUNTS = ("n_iter_", "loss_curve_", "validation_scores_", "n_features_in_", "seed_", "threads_")
-_NUMBERS = ("seed", "batch_size", "windows", "bf16", "step")
+_LEARNED = ("model", "loss", "rule", "seed", "batch_size", "windows", "bf16", "step")
 
 
 def write_estimator(estimator: Any, path: Path) -> None:
@@ -32,9 +31,7 @@ def write_estimator(estimator: Any, path: Path) -> None:
         "params": {name: _plain(name, value) for name, value in estimator.get_params(deep=False).items()},
         "counts": {name: getattr(estimator, name) for name in _COUNTS if hasattr(estimator, name)},
         "example_shape": list(estimator.example_shape_),
-        "learned": {
-            name: _plain(name, getattr(learned, name)) for name in ("model", "loss", "rule", *_NUMBERS)
-        },
+        "learned": {name: _plain(name, getattr(learned, name)) for name in _LEARNED},
     }
     for name in ("classes_", "feature_names_in_"):
         if hasattr(estimator, name):
@@ -64,9 +61,8 @@ def read_estimator(estimator: Any, path: Path) -> None:
                 setattr(estimator, name, np.array(record[name]["values"], dtype=record[name]["dtype"]))
         estimator.example_shape_ = tuple(record["example_shape"])
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, ThalwegError) as error:
-        raise RunError(
-            f"{path} lacks a part of what it should hold ({error}); restore it from a copy."
-        ) from error
+        reason = f"lacks a part of what it should hold ({error})"
+        raise RunError(f"{path} {reason}; restore it from a copy.") from error
 
 
 def _kind(estimator: Any) -> str:

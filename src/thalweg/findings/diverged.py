@@ -11,6 +11,7 @@ from thalweg.findings.base import Check, Evidence, Finding, Severity, Where
 from thalweg.signals import Trace
 
 GROWTH = 3.0  # times the start's loss: a loss that climbs this far before it is lost was driven there by the steps
+_TAIL = 0.1  # of the steps, and at least 3: a peak that lies farther back was a hard batch, not the way to the end
 
 
 @final
@@ -32,7 +33,8 @@ class Diverged(Check):
         start = float(np.median(loss[: min(5, first)])) if first else math.nan
         peak = float(np.max(loss[:first])) if first else math.nan
         where = Where(step=int(steps["step"][first]))
-        if first and peak > GROWTH * abs(start):
+        since_peak = first - int(np.argmax(loss[:first])) if first else 0
+        if peak > GROWTH * abs(start) and since_peak <= max(3, _TAIL * first):
             return [_driven(where, start, peak, float(steps["lr"][first]))]
         evidence = (Evidence(what=message("findings.first_lost"), value=where.step or 0),)
         return [
@@ -47,7 +49,7 @@ class Diverged(Check):
 def _driven(where: Where, start: float, peak: float, lr: float) -> Finding:
     return Finding(
         code="lr-too-high", category="rate", severity=Severity.CRITICAL, confidence=0.85,
-        reckoned=message("findings.from_growth", growth=f"{peak / abs(start):.3g}"),
+        reckoned=message("findings.from_growth", growth=f"{peak / abs(start):.3g}" if start else "∞"),
         cause=message("findings.driven", step=where.step, lr=f"{lr:.3g}"),
         remedy=message("findings.driven_cure", lr=f"{lr / 10:.3g}"), where=where,
         evidence=(

@@ -7,9 +7,11 @@ import numpy as np
 
 from thalweg.core import message
 from thalweg.findings.base import Check, Evidence, Finding, Severity, Where
+from thalweg.findings.noise import Noise, times, unit, whole_fall
 from thalweg.signals import Trace
 
-RISE = 0.1  # of the lowest validation loss, and more than what it jumps by from one evaluation to the next
+RISE = 0.1  # of the lowest validation loss, and more than its noise can make out of a level curve
+LOSS_OF_GAIN = 0.01  # of all that the validation loss had fallen by: less costs nothing that matters
 _FEWEST = 5  # evaluations below which a curve has no shape
 
 
@@ -26,17 +28,21 @@ class Overfitting(Check):
     def look(self, trace: Trace) -> list[Finding]:
         steps, validation = trace.series("validation", "loss")
         _, training = trace.series("train", "loss")
-        if len(validation) < _FEWEST or len(training) != len(validation) or not np.all(np.isfinite(validation)):
+        if len(validation) < _FEWEST or len(training) != len(validation):
+            return []
+        if not (np.all(np.isfinite(validation)) and np.all(np.isfinite(training))):
             return []
         lowest = int(np.argmin(validation))
-        after = validation[lowest:]
-        if len(after) < 3:
+        best = float(validation[lowest])
+        if len(validation) - lowest < 3:
             return []
-        end = float(np.median(after[-3:]))
-        jumps = float(np.median(np.abs(np.diff(validation[lowest // 2 :]))))
-        rise = end - validation[lowest]
-        fell = training[lowest] - np.median(training[-3:])
-        if rise < max(RISE * abs(validation[lowest]), 3 * jumps) or fell <= 0:
+        end = float(np.median(validation[-3:]))
+        fell = float(training[lowest] - np.median(training[-3:]))
+        jumps, training_jumps = (Noise(curve[lowest // 2 :]) for curve in (validation, training))
+        rise, first = end - best, float(validation[0])
+        scale = unit(best, min(best, float(training.min())), whole_fall(trace, first, best))
+        matters = max(RISE * scale, LOSS_OF_GAIN * (first - best))
+        if rise <= max(matters, jumps.bound(1, 3, looks=len(validation))) or fell <= training_jumps.bound(1, 3):
             return []
         restored = any(event["kind"] == "restored" for event in trace.events())
         epoch = _epoch(trace, int(steps[lowest]))
@@ -44,15 +50,15 @@ class Overfitting(Check):
             Finding(
                 code="overfitting", category="generalization",
                 severity=Severity.NOTE if restored else Severity.WARNING,
-                confidence=float(min(0.95, 0.6 + 0.1 * rise / max(jumps, 1e-12))),
-                reckoned=message("findings.from_rise", times=f"{rise / max(jumps, 1e-12):.1f}"),
+                confidence=min(0.95, 0.6 + 0.02 * rise / max(jumps.sigma, 0.01 * rise)),
+                reckoned=message("findings.from_rise", times=times(rise, jumps)),
                 cause=message("findings.overfitting", epoch=f"{epoch:g}"),
                 remedy=message("findings.overfitting_restored" if restored else "findings.overfitting_cure"),
                 where=Where(step=int(steps[lowest])),
                 evidence=(
-                    Evidence(what=message("findings.validation_lowest"), value=float(validation[lowest])),
-                    Evidence(what=message("findings.validation_end"), value=end, healthy=f"<= {validation[lowest] * (1 + RISE):.4g}"),
-                    Evidence(what=message("findings.training_fell"), value=float(fell)),
+                    Evidence(what=message("findings.validation_lowest"), value=best),
+                    Evidence(what=message("findings.validation_end"), value=end, healthy=f"<= {best + matters:.4g}"),
+                    Evidence(what=message("findings.training_fell"), value=fell),
                 ),
             )
         ]  # fmt: skip

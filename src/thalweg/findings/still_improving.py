@@ -7,16 +7,22 @@ import numpy as np
 
 from thalweg.core import Outcome, message
 from thalweg.findings.base import Check, Evidence, Finding, Severity, Where
+from thalweg.findings.noise import Noise, times, unit, whole_fall
 from thalweg.signals import Trace
 
 SHARE = 0.05  # of the validation loss, gained in the last fifth of the evaluations
+SHARE_OF_ALL = 0.01  # of all that the run gained: a loss of almost nothing can go on falling for ever
+ANNEALED = 0.5  # of the rate at the start of the curve's end: below, the gain is the schedule's and proves nothing
 _FEWEST = 5
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class StillImproving(Check):
-    """Find a run whose plan or budget ended while the validation loss was falling faster than it jumps."""
+    """Find a run whose plan or budget ended while the validation loss was falling faster than its noise can.
+
+    Says nothing where a schedule took the rate down meanwhile: then the loss falls at the end of a run of any length.
+    """
 
     name: ClassVar[str] = "still-improving"
 
@@ -28,18 +34,29 @@ class StillImproving(Check):
         if len(loss) < _FEWEST or not np.all(np.isfinite(loss)):
             return []
         tail = max(len(loss) // 5, 2)
-        gain = float(np.median(loss[-2 * tail : -tail]) - np.median(loss[-tail:]))
-        jumps = float(np.std(np.diff(loss[-2 * tail :]))) + 1e-12
-        share = gain / max(abs(float(np.median(loss[-2 * tail : -tail]))), 1e-12)
-        if share < SHARE or gain < jumps or np.argmin(loss) < len(loss) - tail:
+        before, now = float(np.median(loss[-2 * tail : -tail])), float(np.median(loss[-tail:]))
+        gain, fall = before - now, whole_fall(trace, float(loss[0]), now)
+        jumps = Noise(loss[-3 * tail :])
+        if gain <= jumps.bound(tail, tail) or np.argmin(loss) < len(loss) - tail:
+            return []
+        if fall <= 0 or gain < SHARE_OF_ALL * fall:
+            return []
+        share = gain / unit(before, float(loss.min()), fall)
+        if share < SHARE or _is_annealed(trace, float(steps[-2 * tail])):
             return []
         return [
             Finding(
                 code="stopped-too-early", category="rate", severity=Severity.WARNING if share > 2 * SHARE else Severity.NOTE,
-                confidence=float(min(0.9, 0.5 + 0.1 * gain / jumps)),
-                reckoned=message("findings.from_gain", times=f"{gain / jumps:.1f}"),
+                confidence=min(0.9, 0.5 + 0.02 * gain / max(jumps.sigma, 0.01 * gain)),
+                reckoned=message("findings.from_gain", times=times(gain, jumps)),
                 cause=message("findings.still_improving", percent=f"{100 * share:.0f}"),
                 remedy=message("findings.still_improving_cure"), where=Where(step=int(steps[-1])),
                 evidence=(Evidence(what=message("findings.gain_last_fifth"), value=share, healthy=f"< {SHARE}"),),
             )
         ]  # fmt: skip
+
+
+def _is_annealed(trace: Trace, since: float) -> bool:
+    steps = trace.steps()
+    rates = steps["lr"][steps["step"] >= since - 1]
+    return len(rates) > 0 and bool(rates[-1] < ANNEALED * rates[0])

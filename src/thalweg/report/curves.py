@@ -1,4 +1,4 @@
-"""Curves of a run: loss, metrics, rate and gradient over steps, thinned so that a long run is drawn as well as a short one.
+"""Curves of a run: loss, metrics, rate and gradient over steps, thinned so that a long run can be drawn.
 
 Axis letters: S steps, N points kept.
 """
@@ -95,7 +95,7 @@ def smooth(values: Numbers, *, parts: int = _SMOOTH_PARTS) -> Numbers:
 
     m_t = b m_{t-1} + (1 - b) v_t;  smoothed_t = m_t / (1 - b^t)
 
-    The division takes out the bias towards the start at 0. What is not finite stays as it is and is not averaged.
+    The division takes out the bias towards the start at 0. What is not finite stays as it is, unaveraged.
     Source: Kingma and Ba 2015, section 3 (the correction).
     """
     keep = math.exp(-parts / max(len(values), parts))

@@ -65,7 +65,7 @@ def show_example(
 
 
 def picture(raw: NDArray, full_scale: float) -> bytes:
-    """Draw channels (C, H, W) or (H, W) as a PNG of at most 64 pixels a side; values outside the scale stretch it."""
+    """Draw channels (C, H, W) or (H, W) as a PNG of at most 64 pixels a side; others widen it."""
     planes = np.asarray(raw, dtype=np.float64) / full_scale
     planes = planes[None] if planes.ndim == 2 else planes
     low, high = float(planes.min()), float(planes.max())

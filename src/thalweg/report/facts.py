@@ -10,7 +10,17 @@ from thalweg.report.phrases import number
 
 _MOST_NAMES = 12
 _COMPONENTS = ("model", "loss", "rule", "schedule", "stop", "split")
-_SCALARS = ("epochs", "batch_size", "windows", "evaluate_every", "max_seconds", "seed", "device", "precision", "threads")
+_SCALARS = (
+    "epochs",
+    "batch_size",
+    "windows",
+    "evaluate_every",
+    "max_seconds",
+    "seed",
+    "device",
+    "precision",
+    "threads",
+)
 _ORDINARY = {"windows": 1}  # values that go without saying
 
 
@@ -39,7 +49,9 @@ def data_facts(plain: Mapping[str, Any], data: Prepared | None, dataset: Dataset
     facts.append(Fact(what=message("report.inputs"), value=_inputs(data)))
     if preparation.feature_names:
         facts.append(Fact(what=message("report.features"), value=_names(preparation.feature_names)))
-    facts.append(Fact(what=message("report.scaling"), value=component_words(plain.get("scaler", {"kind": "none"}))))
+    facts.append(
+        Fact(what=message("report.scaling"), value=component_words(plain.get("scaler", {"kind": "none"})))
+    )
     return tuple(facts)
 
 
@@ -63,7 +75,11 @@ def component_words(plain: Mapping[str, Any] | str) -> str:
     """
     if isinstance(plain, str):
         return plain
-    fields = [f"{name}={_scalar(value)}" for name, value in plain.items() if name != "kind"]
+    fields = [
+        f"{name}={_scalar(value)}"
+        for name, value in plain.items()
+        if name != "kind" and value not in ([], "")
+    ]
     kind = str(plain.get("kind", "?"))
     return f"{kind}({', '.join(fields)})" if fields else kind
 

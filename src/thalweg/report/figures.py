@@ -1,12 +1,14 @@
-"""The curves of a run as a matplotlib figure: four panels, drawn without pyplot, so that no global state is touched."""
+"""The curves of a run as a matplotlib figure: four panels, without pyplot and its global state."""
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from thalweg.core import language, message
 from thalweg.report.curves import Curves, Series, read_curves
@@ -19,25 +21,38 @@ _INK, _SOFT, _HAIR, _GHOST = "#1b1d21", "#5d6068", "#e4e1d9", "#b4c1cf"
 _BLUE, _ORANGE, _GREEN = "#1f5f9e", "#bf5a0b", "#2b7a63"
 _LAYERS = ("#1f5f9e", "#bf5a0b", "#2b7a63", "#7a4f9e", "#8c6d1f", "#5d6068")
 _STYLES = ("-", "--", ":", "-.")
-_CHINESE = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "SimHei")
+_CHINESE = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "SimHei",
+)
 _LOG_FROM = 3.0  # times the smallest value: from there on an axis is logarithmic
 _MOST_LAYERS = 6
 
 
 def plot_run(folder: Folder) -> Figure:
-    """Draw loss, metric, learning rate, and gradient with relative changes of the weights; 1200 by 800 pixels."""
+    """Draw loss, metric, rate, and gradient with relative changes of the weights, on 1200 by 800 pixels."""
     folder.must_exist()
     with contextlib.closing(folder.trace()) as trace:
         curves, layers = read_curves(trace), read_layers(trace)
-    figure = Figure(figsize=(12, 8), dpi=100, facecolor="white", layout="constrained")
+    figure = Figure(
+        figsize=(12, 8), dpi=100, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.2)
+    )
     loss, metric, rate, gradient = figure.subplots(2, 2).flat
     pen = _Pen(curves)
     pen.draw_loss(loss)
     pen.draw_metric(metric)
     pen.draw_rate(rate)
     pen.draw_gradient(gradient, next((heat for heat in layers if heat.signal == "update_ratio"), None))
-    figure.get_layout_engine().set(w_pad=0.2, h_pad=0.2)
-    figure.suptitle(folder.path.resolve().name if pen.font or folder.path.name.isascii() else "", **pen.face(13), x=0.012, ha="left")
+    figure.suptitle(
+        folder.path.resolve().name if pen.font or folder.path.name.isascii() else "",
+        **pen.face(13),
+        x=0.012,
+        ha="left",
+    )
     return figure
 
 
@@ -53,8 +68,8 @@ class _Pen:
     def say(self, name: str) -> str:
         return phrase(message(f"report.{name}"), self.lang)
 
-    def face(self, size: float) -> dict[str, object]:
-        """Return the font of a text: matplotlib's own, which has every sign of formulas, then a Chinese one."""
+    def face(self, size: float) -> dict[str, Any]:
+        """Return the font of a text: matplotlib's own, with the signs of formulas, then a Chinese one."""
         return {"fontsize": size, "color": _INK, "fontfamily": ["DejaVu Sans", *filter(None, [self.font])]}
 
     def draw_loss(self, axes: Axes) -> None:
@@ -81,7 +96,7 @@ class _Pen:
         self._finish(axes, self.say("rate"))
 
     def draw_gradient(self, axes: Axes, ratios: Heat | None) -> None:
-        """Draw the gradient norm, and on a second axis how far each layer moves in a step relative to its size."""
+        """Draw the gradient norm, and on a second axis how far a step moves each layer."""
         self._line(axes, self.curves.grad_norm, None, color=_GHOST, width=0.9)
         self._finish(axes, self.say("gradient"), log=_spread([self.curves.grad_norm]))
         if ratios is None or not (ratios.finite > 0).any():
@@ -89,8 +104,18 @@ class _Pen:
         right = axes.twinx()
         for k, (layer, values) in enumerate(zip(ratios.layers[:_MOST_LAYERS], ratios.values, strict=False)):
             label = layer if self.font or layer.isascii() else f"{k}"
-            style = {"color": _LAYERS[k % len(_LAYERS)], "linestyle": _STYLES[k % len(_STYLES)], "linewidth": 1.4}
-            right.plot(ratios.steps / self.unit, np.where(values > 0, values, np.nan), label=_plain(label), marker=".", **style)
+            style: dict[str, Any] = {
+                "color": _LAYERS[k % len(_LAYERS)],
+                "linestyle": _STYLES[k % len(_STYLES)],
+                "linewidth": 1.4,
+            }
+            right.plot(
+                ratios.steps / self.unit,
+                np.where(values > 0, values, np.nan),
+                label=_plain(label),
+                marker=".",
+                **style,
+            )
         right.set_yscale("log")
         self._label(right, "y", self.say("signal_update_ratio"))
         self._dress(right, keep="right")
@@ -106,12 +131,25 @@ class _Pen:
         return drawn
 
     def _line(
-        self, axes: Axes, series: Series, name: str | None, *, color: str, style: str = "-", width: float = 1.5
+        self,
+        axes: Axes,
+        series: Series,
+        name: str | None,
+        *,
+        color: str,
+        style: str = "-",
+        width: float = 1.5,
     ) -> None:
         marker = "." if len(series) <= 48 else ""
         label = self.say(name) if name else "_"
         axes.plot(
-            series.steps / self.unit, series.values, color=color, linestyle=style, linewidth=width, marker=marker, label=label
+            series.steps / self.unit,
+            series.values,
+            color=color,
+            linestyle=style,
+            linewidth=width,
+            marker=marker,
+            label=label,
         )
 
     def _marks(self, axes: Axes) -> None:
@@ -130,9 +168,12 @@ class _Pen:
         axes.text(0.5, 0.5, "–", transform=axes.transAxes, ha="center", **self.face(14))
 
     def _finish(self, axes: Axes, title: str, *, log: bool = False) -> None:
-        axes.set_title(title[:1].upper() + title[1:], loc="left", pad=10, **{**self.face(11), "fontweight": "bold"})
+        axes.set_title(
+            title[:1].upper() + title[1:], loc="left", pad=10, **{**self.face(11), "fontweight": "bold"}
+        )
         self._label(axes, "x", self.say("epoch" if self.unit > 1 else "step"))
         axes.set_yscale("log" if log else "linear")
+        axes.set_xlim(0, max(self.curves.num_steps, 1) / self.unit)
         self._dress(axes, keep="left")
         axes.grid(axis="y", color=_HAIR, linewidth=0.8)
         axes.set_axisbelow(True)
@@ -163,7 +204,8 @@ def _chinese_font() -> str | None:
 def _spread(lines: Sequence[Series]) -> bool:
     """Tell whether values span so much that only a logarithmic axis shows them."""
     values = np.concatenate([line.finite for line in lines] or [np.empty(0)])
-    return bool(len(values) and (values > 0).all() and values.max() > _LOG_FROM * values.min())
+    known = values[values > 0]
+    return len(known) > len(values) / 2 and bool(known.max() > _LOG_FROM * known.min())
 
 
 def _plain(name: str) -> str:

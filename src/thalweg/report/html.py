@@ -1,7 +1,7 @@
 """The report as one HTML file that holds everything it shows: no network, no fonts, no script but its own.
 
-A strict policy stands in the page itself: nothing may be fetched, and of style and script only the two blocks whose hashes
-it names. What a user named (runs, classes, features, files) is escaped wherever it stands.
+A strict policy stands in the page itself: nothing may be fetched, and of style and script only the two blocks
+whose hashes it names. What a user named (runs, classes, features, files) is escaped wherever it stands.
 """
 
 import base64
@@ -36,7 +36,12 @@ def page(story: Story, *, lang: str | None = None) -> str:
     titles = {f"data-title-{name}": f"{phrase(verdict(story), name)} · {story.name}" for name in LANGUAGES}
     body = [_bar(), tag("main", {}, opening.masthead(story), *_sections(story)), _foot(story)]
     script = tag("script", {}, _file("behaviour.js"))
-    html = tag("html", {"lang": shown, **titles}, _head(titles[f"data-title-{shown}"]), tag("body", {}, *body, script))
+    html = tag(
+        "html",
+        {"lang": shown, **titles},
+        _head(titles[f"data-title-{shown}"]),
+        tag("body", {}, *body, script),
+    )
     return f"<!doctype html>\n{html}\n"
 
 
@@ -70,7 +75,7 @@ def _head(title: str) -> str:
     return tag(
         "head", {},
         tag("meta", {"charset": "utf-8"}),
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>',  # of our own words and hashes alone
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>',
         tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
         tag("meta", {"name": "referrer", "content": "no-referrer"}),
         tag("meta", {"name": "color-scheme", "content": "light dark"}),

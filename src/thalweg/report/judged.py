@@ -1,4 +1,4 @@
-"""What the trained network says of the examples it was not trained on: confusions, residuals, and where it is most wrong.
+"""What the trained network says of examples it was not trained on: confusions, residuals, its worst mistakes.
 
 Axis letters: N examples, K classes.
 """
@@ -36,7 +36,9 @@ class Confusion:
         places = [tuple(map(int, np.unravel_index(place, wrong.shape))) for place in order]
         total = self.counts.sum(axis=1)
         return [
-            (self.classes[i], self.classes[j], int(wrong[i, j]), int(total[i])) for i, j in places if wrong[i, j]
+            (self.classes[i], self.classes[j], int(wrong[i, j]), int(total[i]))
+            for i, j in places
+            if wrong[i, j]
         ]
 
 
@@ -75,7 +77,7 @@ class LostWeights(Exception):
 
 
 def judge(module: nn.Module, loss: Loss, data: Prepared, dataset: Dataset) -> Judged:
-    """Let a network predict the validation and the test examples. Raises `LostWeights` for NaN and infinity."""
+    """Let a network predict validation and test examples. Raises `LostWeights` for NaN and infinity."""
     seen = [_look(module, loss, part, split) for split, part in _parts(data) if len(part)]
     if not seen:
         return Judged()
@@ -102,7 +104,9 @@ def _look(module: nn.Module, loss: Loss, part: Part, split: str) -> _Seen:
             if not bool(torch.isfinite(found).all()):
                 raise LostWeights
             losses.append(loss.compute(found, y).double())
-            outputs.append(found if found.ndim == 2 else found.amax(dim=-1))  # text: a row of logits is too much to keep
+            outputs.append(
+                found if found.ndim == 2 else found.amax(dim=-1)
+            )  # text: a row of logits is too much to keep
             targets.append(y)
     return _Seen(
         split=split,

@@ -1,6 +1,6 @@
 """A run told: one value with everything that a page, a figure or a terminal shows, and no drawing.
 
-What cannot be told (no data any more, a model that only Python knows, a run still under way) is said in `gaps`.
+What cannot be told (data gone, a model that only Python knows, a run still under way) is said in `gaps`.
 """
 
 import contextlib
@@ -96,7 +96,7 @@ def _tell(folder: Folder, trace: Trace, model: Model | None) -> Story:
         name=folder.path.resolve().name,
         path=folder.path,
         outcome=outcome,
-        seconds=meta.get("seconds", _seconds(trace)),
+        seconds=meta["seconds"] if "seconds" in meta else _seconds(trace),
         num_steps=curves.num_steps,
         planned_steps=_planned(plain, curves),
         task=preparation.task if preparation else _task(trace),
@@ -127,10 +127,10 @@ def _read(folder: Folder) -> _Reading:
     except ThalwegError as error:
         return _Reading(gaps=(_gap("report.gap_recipe", error),))
     try:
+        dataset = recipe.data.load()
         before = folder.made_with().get("data", "")
         if before and recipe.data.fingerprint() != before:
             return _Reading(recipe=recipe, gaps=(message("report.gap_changed"),))
-        dataset = recipe.data.load()
         data = prepare(dataset, split=recipe.split, scaler=recipe.scaler, seed=recipe.seed)
     except (ThalwegError, OSError) as error:
         return _Reading(recipe=recipe, gaps=(_gap("report.gap_data", error),))
@@ -182,7 +182,7 @@ def _planned(plain: dict[str, Any], curves: Curves) -> int | None:
     epochs = plain.get("epochs")
     if not epochs or math.isnan(curves.steps_per_epoch):
         return None
-    return round(epochs * curves.steps_per_epoch)
+    return round(float(epochs) * curves.steps_per_epoch)
 
 
 def _task(trace: Trace) -> str:

@@ -35,7 +35,7 @@ def run_page(story: Story, *, lang: str | None = None, width: int = 80) -> str:
 
 
 def columns(text: str) -> int:
-    """Count the columns that a text takes on a terminal: two for a Chinese character, none for a combining mark."""
+    """Count the columns of a text on a terminal: two for a Chinese character, none for a combining mark."""
     return sum(_letter_columns(letter) for letter in text)
 
 
@@ -46,7 +46,7 @@ def _letter_columns(letter: str) -> int:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most `width` columns: at spaces, between Chinese characters, and else by force."""
+    """Break a text into lines of at most `width` columns: at spaces, between Chinese letters, or by force."""
     lines, line = [], ""
     for piece in _pieces(text, width):
         if line and columns(line + piece.rstrip()) > width:
@@ -128,7 +128,9 @@ def _findings(story: Story, lang: str | None, width: int) -> Iterator[str]:
 def _finding(finding: Finding, lang: str | None, width: int) -> Iterator[str]:
     severity = phrase(message(f"report.severity_{finding.severity.value}"), lang)
     place = ", ".join(phrase(part, lang) for part in places(finding.where))
-    head = f"  {SIGNS[finding.severity]} {finding.code} ({', '.join([severity, percent(finding.confidence)])})"
+    head = (
+        f"  {SIGNS[finding.severity]} {finding.code} ({', '.join([severity, percent(finding.confidence)])})"
+    )
     yield f"{head} · {place}" if place else head
     yield from _indented(phrase(finding.cause, lang), width, 4)
     for evidence in finding.evidence:
@@ -140,7 +142,11 @@ def evidence_line(evidence: Evidence, lang: str | None) -> str:
     """Write a piece of evidence in a line: what, how much, and what it would be in a healthy run."""
     value = " ".join(filter(None, [number(evidence.value), evidence.unit]))
     line = f"{phrase(evidence.what, lang)}: {value}"
-    return f"{line} ({phrase(message('report.healthy'), lang)}: {evidence.healthy})" if evidence.healthy else line
+    return (
+        f"{line} ({phrase(message('report.healthy'), lang)}: {evidence.healthy})"
+        if evidence.healthy
+        else line
+    )
 
 
 def places(where: Where) -> list[Message]:

@@ -28,14 +28,34 @@ def verdict(story: Story) -> Message:
     return _score(story) or message("report.verdict_unscored", steps=number(story.num_steps))
 
 
+def compared(story: Story) -> Message | None:
+    """Say what the verdict should be held against, where there is something."""
+    if story.outcome is Outcome.DIVERGED:
+        return message("report.kept_before") if story.curves.best_at is not None else None
+    if not story.final:
+        return None
+    if math.isfinite(story.commonest):
+        return message("report.guessing", percent=percent(story.commonest))
+    choices = next(
+        (values["perplexity"] for values in story.scores.values() if "perplexity" in values), math.nan
+    )
+    return message("report.choices", count=number(choices, 3)) if math.isfinite(choices) else None
+
+
 def figures(story: Story) -> list[Figure]:
     """Return the numbers of a headline: the metric on each split, then how long it took."""
     found = []
     for split in ("test", "validation"):
         metric, value = _main(story, split)
-        if metric:
-            what = message("report.metric_on", metric=metric_name(metric), split=message(f"report.split_{split}"))
-            found.append(Figure(what=what, value=metric_value(metric, value), beside=_beside(story, split, metric, value)))
+        if math.isfinite(value):
+            what = message(
+                "report.metric_on", metric=metric_name(metric), split=message(f"report.split_{split}")
+            )
+            found.append(
+                Figure(
+                    what=what, value=metric_value(metric, value), beside=_beside(story, split, metric, value)
+                )
+            )
     time = Figure(what=message("report.time"), value=duration(story.seconds), beside=_steps(story))
     return [*found, time]
 
@@ -77,10 +97,11 @@ def _score(story: Story) -> Message | None:
         things = message("report.of_things", count=number(story.sizes[split]), thing=thing)
     where = message(f"report.where_{split}", things=things)
     if story.task == "classification":
-        return message("report.verdict_classification", percent=percent(scores.get("accuracy", math.nan)), where=where)
+        return message(
+            "report.verdict_classification", percent=percent(scores.get("accuracy", math.nan)), where=where
+        )
     if story.task == "language":
-        bits, choices = number(scores.get("bits", math.nan), 3), number(scores.get("perplexity", math.nan), 3)
-        return message("report.verdict_language", bits=bits, choices=choices, where=where)
+        return message("report.verdict_language", bits=number(scores.get("bits", math.nan), 3), where=where)
     r2, mae = scores.get("r2", math.nan), number(scores.get("mae", math.nan), 3)
     key = "report.verdict_regression" if r2 > 0 else "report.verdict_worse_than_mean"
     target = ", ".join(story.target_names) or "y"
@@ -114,7 +135,9 @@ def _beside(story: Story, split: str, metric: str, value: float) -> Message | No
         error = number(story.scores[split].get("rmse", math.nan), 3)
         return message("report.typical_error", error=error)
     if metric == "bits":
-        return message("report.perplexity_is", value=number(story.scores[split].get("perplexity", math.nan), 3))
+        return message(
+            "report.perplexity_is", value=number(story.scores[split].get("perplexity", math.nan), 3)
+        )
     return None
 
 

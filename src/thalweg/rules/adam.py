@@ -36,14 +36,13 @@ class Adam(Rule):
     weight_decay: WeightDecay = 0.0
 
     def chain(self) -> tuple[Transformation, ...]:
-        decay = (AddDecay(),) if self.weight_decay else ()
-        return (*decay, MeanOverRootSquare(corrected=self.bias_correction))
+        return (AddDecay(), MeanOverRootSquare(corrected=self.bias_correction))
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class AdamW(Rule):
-    """Adam with the decay apart from the gradient.
+    """Step as Adam does, with the decay apart from the gradient.
 
     params = params - lr * (adam's step + weight_decay * params)
 
@@ -61,5 +60,4 @@ class AdamW(Rule):
     weight_decay: WeightDecay = 0.01
 
     def chain(self) -> tuple[Transformation, ...]:
-        decay = (AddDecay(),) if self.weight_decay else ()
-        return (MeanOverRootSquare(), *decay)
+        return (MeanOverRootSquare(), AddDecay())

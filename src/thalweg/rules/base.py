@@ -36,7 +36,10 @@ class Transformation(ABC):
     def apply(
         self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count
     ) -> tuple[Params, State]:
-        """Return the new updates and the new content of this transformation's slots."""
+        """Return the new updates and the new content of this transformation's slots.
+
+        Change nothing in place, and keep no input itself in a slot: the loop writes the next gradient over this one.
+        """
 
 
 class Rule(Component):
@@ -54,7 +57,10 @@ class Rule(Component):
         return {name: float(getattr(self, name)) for name in knobs(type(self))}
 
     def init(self, params: Params) -> State:
-        """Return the empty memory for these parameters."""
+        """Return the empty memory for these parameters.
+
+        Its slots depend on this rule's own numbers: a population that varies momentum starts from a rule that has some.
+        """
         state: State = {}
         for transformation in self.chain():
             state |= transformation.init(params)
@@ -77,7 +83,15 @@ def follow(
         if changed:
             state = {**state, **changed}
     lr = hyper["lr"]
-    return {name: update * -lr for name, update in updates.items()}, state
+    change = {name: update * -lr for name, update in updates.items()}
+    if any(isinstance(value, Tensor) for value in hyper.values()):
+        return _in_the_precision_of(params, change), {k: _in_the_precision_of(params, v) for k, v in state.items()}
+    return change, state
+
+
+def _in_the_precision_of(params: Params, named: Params) -> Params:
+    """Undo that a float64 hyperparameter lifts a parameter of shape () to its own precision; others it leaves alone."""
+    return {name: tensor.to(params[name].dtype) for name, tensor in named.items()}
 
 
 def scaled_sum(x: Tensor, factor: float | Tensor, y: Tensor) -> Tensor:

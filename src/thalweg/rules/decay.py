@@ -10,7 +10,8 @@ from thalweg.rules.base import Count, State, Transformation
 class AddDecay(Transformation):
     """Add decay to the updates: u + weight_decay * params.
 
-    First in a chain it is coupled (L2; the moments see it), last it is decoupled (Loshchilov and Hutter 2019).
+    First in a chain it is coupled (L2; the moments see it), last it is decoupled (Loshchilov and Hutter 2019). It always
+    stands in the chain: whether there is decay is for `hyper` to say, which in a population differs by member.
     """
 
     def init(self, params: Params) -> State:
@@ -22,4 +23,6 @@ class AddDecay(Transformation):
     ) -> tuple[Params, State]:
         del state, step
         decay = hyper["weight_decay"]
+        if isinstance(decay, float) and not decay:
+            return updates, {}
         return {name: update + params[name] * decay for name, update in updates.items()}, {}

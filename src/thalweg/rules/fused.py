@@ -22,8 +22,8 @@ Fused: TypeAlias = Callable[[list[Tensor], list[Tensor], State, dict[str, float]
 def fused(rule: Rule, params: Params) -> Fused | None:
     """Return the kernel that does the same as `rule.update`, or None where there is none for this rule or device."""
     names = list(params)
-    device = next(iter(params.values())).device.type
-    if device not in ("cpu", "cuda") or any(param.dtype != torch.float32 for param in params.values()):
+    kinds = {(param.device, param.dtype) for param in params.values()}
+    if len(kinds) != 1 or not all(d.type in ("cpu", "cuda") and t == torch.float32 for d, t in kinds):
         return None
     if isinstance(rule, SGD) and rule.velocity == "sum" and hasattr(torch, "_fused_sgd_"):
         return _sgd(rule, names)

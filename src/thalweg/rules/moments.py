@@ -16,7 +16,8 @@ def zeros_like(params: Params) -> Params:
 
 def correction(rate: float | Tensor, step: Count) -> float | Tensor:
     """Return 1 - rate^(step + 1): the weight that an average started at zero has gathered so far."""
-    return 1 - rate ** (step + 1)
+    count = step + 1
+    return 1 - rate ** (count.double() if isinstance(count, Tensor) else count)  # float32 would lose five digits here
 
 
 @dataclasses.dataclass(frozen=True)

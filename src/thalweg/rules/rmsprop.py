@@ -32,5 +32,4 @@ class RMSProp(Rule):
     weight_decay: WeightDecay = 0.0
 
     def chain(self) -> tuple[Transformation, ...]:
-        decay = (AddDecay(),) if self.weight_decay else ()
-        return (*decay, MeanOverRootSquare(beta1="", beta2="alpha", corrected=False))
+        return (AddDecay(), MeanOverRootSquare(beta1="", beta2="alpha", corrected=False))

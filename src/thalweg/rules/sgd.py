@@ -38,6 +38,5 @@ class SGD(Rule):
             raise law("SGD(nesterov=True)", "needs a momentum above 0", self.momentum, "Set momentum=0.9, say.")
 
     def chain(self) -> tuple[Transformation, ...]:
-        decay = (AddDecay(),) if self.weight_decay else ()
         speed = (Velocity(average=self.velocity == "average", nesterov=self.nesterov),) if self.momentum else ()
-        return (*decay, *speed)
+        return (AddDecay(), *speed)

@@ -5,7 +5,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from thalweg.core import Message, UsageError, message
 from thalweg.model import metrics_for
@@ -18,6 +18,10 @@ _BETTER = {
     for metric in metrics_for(task)
 }
 SURE = 2.0  # standard errors
+
+
+Score: TypeAlias = tuple[str, str]
+"""Split and metric."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,9 @@ class _Compared:
     settings: dict[str, Any]
     scores: dict[str, dict[str, float]]
     evaluations: list[dict[str, Any]]
+
+    def score(self, score: Score) -> float:
+        return self.scores[score[0]][score[1]]
 
     def alike(self) -> str:
         """What it was set to, without the seed: runs that agree in this differ by chance alone."""
@@ -100,25 +107,25 @@ def _judge(runs: Sequence[_Compared]) -> list[Message]:
     if len(groups) < 2:
         return []
     sign = 1 if _BETTER.get(metric, "lower") == "higher" else -1
-    ranked = sorted(groups.values(), key=lambda group: -sign * _mean(group, split, metric))
-    return [said for other in ranked[1:] for said in _pair(ranked[0], other, split, metric)]
+    score = (split, metric)
+    means = {key: _mean(group, score) for key, group in groups.items()}
+    order = sorted(groups, key=lambda key: (not math.isfinite(means[key]), -sign * means[key]))
+    return [said for key in order[1:] for said in _pair(groups[order[0]], groups[key], score=score)]
 
 
-def _pair(best: list[_Compared], other: list[_Compared], split: str, metric: str) -> list[Message]:
-    gap = abs(_mean(best, split, metric) - _mean(other, split, metric))
+def _pair(best: list[_Compared], other: list[_Compared], *, score: Score) -> list[Message]:
+    gap = abs(_mean(best, score) - _mean(other, score))
     several = min(len(best), len(other)) > 1
     yardstick = (
-        _between_seeds(best, other, split, metric)
-        if several
-        else _within_runs(best[0], other[0], split, metric)
+        _between_seeds(best, other, score=score) if several else _within_runs(best[0], other[0], score=score)
     )
-    about = {"first": best[0].name, "second": other[0].name, "split": split, "metric": metric}
+    about = {"first": best[0].name, "second": other[0].name, "split": score[0], "metric": score[1]}
     sizes = {"gap": f"{gap:.3g}", "yardstick": f"{yardstick:.2g}"}
     said = []
     if several:
         means = {
-            "mean_first": f"{_mean(best, split, metric):.4g}",
-            "mean_second": f"{_mean(other, split, metric):.4g}",
+            "mean_first": f"{_mean(best, score):.4g}",
+            "mean_second": f"{_mean(other, score):.4g}",
         }
         said.append(
             message(
@@ -133,36 +140,32 @@ def _pair(best: list[_Compared], other: list[_Compared], split: str, metric: str
     return said
 
 
-def _mean(group: Sequence[_Compared], split: str, metric: str) -> float:
-    value = statistics.fmean(run.scores[split][metric] for run in group)
-    return value if math.isfinite(value) else -math.inf
+def _mean(group: Sequence[_Compared], score: Score) -> float:
+    return statistics.fmean(run.score(score) for run in group)
 
 
-def _between_seeds(best: Sequence[_Compared], other: Sequence[_Compared], split: str, metric: str) -> float:
+def _between_seeds(best: Sequence[_Compared], other: Sequence[_Compared], *, score: Score) -> float:
     """Two standard errors of the difference of two means, from the spread between seeds."""
     spreads = [
-        statistics.variance([run.scores[split][metric] for run in group]) / len(group)
-        for group in (best, other)
+        statistics.variance([run.score(score) for run in group]) / len(group) for group in (best, other)
     ]
     return SURE * math.sqrt(sum(spreads))
 
 
-def _within_runs(first: _Compared, second: _Compared, split: str, metric: str) -> float:
+def _within_runs(first: _Compared, second: _Compared, *, score: Score) -> float:
     """Two standard errors of a difference of single runs: from the number of examples, and from jumps.
 
     It leaves out what another seed would change, which one run cannot show: the truth is at least this large.
     """
-    return SURE * math.sqrt(
-        sum(_sampling(run, split, metric) + _jumps(run, metric) for run in (first, second))
-    )
+    return SURE * math.sqrt(sum(_sampling(run, score) + _jumps(run, score[1]) for run in (first, second)))
 
 
-def _sampling(run: _Compared, split: str, metric: str) -> float:
+def _sampling(run: _Compared, score: Score) -> float:
     """Variance of a share of hits among n examples; two of each are added, as 100 % is never certain."""
-    count = _examples(run, split)
-    if metric != "accuracy" or not count:
+    count = _examples(run, score[0])
+    if score[1] != "accuracy" or not count:
         return 0.0
-    hits = run.scores[split][metric] * count
+    hits = run.score(score) * count
     share = (hits + 2) / (count + 4)
     return share * (1 - share) / (count + 4)
 

@@ -59,7 +59,7 @@ class RateTest:
 
     def plot(self) -> Figure:
         """Draw the loss over the rate, with the band between seeds."""
-        return draw_rates(self.rates, self.losses, self.proposed)
+        return draw_rates(self.rates, self.losses, proposed=self.proposed)
 
     def to_plain(self) -> dict[str, Any]:
         """Write everything as plain values."""
@@ -92,7 +92,7 @@ def range_test(
 
     Source: Smith 2017, section 3.3, who reads rates off one curve; seeds, doubts and the tenth are ours.
     """
-    _check(seeds, steps, low, high)
+    _check(seeds, steps, low=low, high=high)
     recipe = _recipe(what, model)
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
     dataset = recipe.data.load()
@@ -104,10 +104,10 @@ def range_test(
             if row == 0:
                 torch.set_num_threads(recipe.threads or calibrate(job)[0])
             raw[row] = _sweep(job, rates)
-    return _judge(raw, rates, used, source=recipe.data.name, model=describe(job.recipe.model))  # type: ignore[arg-type]
+    return _judge(raw, rates, seeds=used, source=recipe.data.name, model=describe(job.recipe.model))  # type: ignore[arg-type]
 
 
-def _check(seeds: int, steps: int, low: float, high: float) -> None:
+def _check(seeds: int, steps: int, *, low: float, high: float) -> None:
     if seeds < 1:
         raise law("range_test(seeds=...)", "must be 1 or more", seeds)
     if steps < 4 * SMOOTH:
@@ -178,10 +178,10 @@ def _process_unchanged() -> Iterator[None]:
 
 
 def _judge(
-    raw: np.ndarray, rates: np.ndarray, seeds: tuple[int, ...], *, source: str, model: str
+    raw: np.ndarray, rates: np.ndarray, *, seeds: tuple[int, ...], source: str, model: str
 ) -> RateTest:
     losses = np.stack([_smooth(row) for row in raw])
-    curves = [_Curve(rates, rough, smooth) for rough, smooth in zip(raw, losses, strict=True)]
+    curves = [_Curve(rates, rough, smooth=smooth) for rough, smooth in zip(raw, losses, strict=True)]
     for row, curve in zip(losses, curves, strict=True):
         row[curve.end + SMOOTH :] = np.nan  # what comes after the end tells nothing of rates
     proposals = [curve.proposed for curve in curves if math.isfinite(curve.proposed)]
@@ -189,14 +189,14 @@ def _judge(
     return RateTest(
         rates=rates, raw=raw, losses=losses, seeds=seeds, steepest=tuple(c.steepest for c in curves),
         lost=tuple(c.lost for c in curves), proposed=None if proposed is None else float(f"{proposed:.1e}"),
-        doubts=tuple(_doubts(curves, rates, proposals)), source=source, model=model,
+        doubts=tuple(_doubts(curves, rates, proposals=proposals)), source=source, model=model,
     )  # fmt: skip
 
 
 class _Curve:
     """Read one seed's curve."""
 
-    def __init__(self, rates: np.ndarray, raw: np.ndarray, smooth: np.ndarray) -> None:
+    def __init__(self, rates: np.ndarray, raw: np.ndarray, *, smooth: np.ndarray) -> None:
         self.count = int(np.isfinite(raw).sum())
         known = smooth[: self.count]
         self.start = float(np.median(known[:SMOOTH])) if self.count else math.nan
@@ -235,7 +235,7 @@ def _smooth(row: np.ndarray) -> np.ndarray:
     return smooth
 
 
-def _doubts(curves: list[_Curve], rates: np.ndarray, proposals: list[float]) -> list[Message]:
+def _doubts(curves: list[_Curve], rates: np.ndarray, *, proposals: list[float]) -> list[Message]:
     said: list[Message] = []
     early = max(int(_EARLY * len(rates)), SMOOTH)
     if soon := [curve for curve in curves if curve.end < early]:

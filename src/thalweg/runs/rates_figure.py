@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 
-def draw_rates(rates: np.ndarray, losses: np.ndarray, proposed: float | None) -> Figure:
+def draw_rates(rates: np.ndarray, losses: np.ndarray, *, proposed: float | None) -> Figure:
     """Draw each seed's smoothed loss over the rate, the band between them, and the rate that is proposed."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()

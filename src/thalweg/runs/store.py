@@ -61,7 +61,7 @@ def list_runs(where: Path) -> list[Summary]:
     for path, modified in _folders(where):
         summary = known.get((path.name, modified))
         found.append(summary or _summarise(path, modified))
-    _write_index(where, found, known)
+    _write_index(where, found, known=known)
     return sorted(found, key=lambda summary: -summary.modified)
 
 
@@ -227,7 +227,7 @@ def _read_index(where: Path) -> dict[tuple[str, float], Summary]:
     return {(row.name, row.modified): row for row in rows}
 
 
-def _write_index(where: Path, found: Sequence[Summary], known: dict[Any, Summary]) -> None:
+def _write_index(where: Path, found: Sequence[Summary], *, known: dict[Any, Summary]) -> None:
     """Keep what was found of runs that have ended; where that cannot be written, do without."""
     over = [run for run in found if run.outcome not in _NOT_OVER]
     if len(over) < 50 or {(run.name, run.modified) for run in over} == set(known):

@@ -28,7 +28,12 @@ def save(state: State, path: Path, facts: dict[str, Any] | None = None) -> None:
         tensors |= {f"memory.{slot}.{name}": tensor for name, tensor in content.items()}
     if state.best_weights is not None:
         tensors |= {f"best.{name}": tensor for name, tensor in state.best_weights.items()}
-    counts = {"schema": SCHEMA, "step": state.step, "best": dataclasses.asdict(state.best), "facts": facts or {}}
+    counts = {
+        "schema": SCHEMA,
+        "step": state.step,
+        "best": dataclasses.asdict(state.best),
+        "facts": facts or {},
+    }
     own = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, safetensors.torch.save(own, metadata={"thalweg": json.dumps(counts)}))
 
@@ -47,7 +52,9 @@ def read(path: Path) -> tuple[dict[str, Any], Params]:
     except (safetensors.SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
         raise RunError(f"{path} is damaged or no checkpoint ({error}).") from None
     if counts.get("schema") != SCHEMA:
-        raise RunError(f"{path} has checkpoint schema {counts.get('schema')}, this version of thalweg reads {SCHEMA}.")
+        raise RunError(
+            f"{path} has checkpoint schema {counts.get('schema')}, this version of thalweg reads {SCHEMA}."
+        )
     return counts, tensors
 
 
@@ -63,13 +70,19 @@ def load(state: State, path: Path) -> dict[str, Any]:
     for name, tensor in groups.get("memory", {}).items():
         slot, _, rest = name.partition(".")
         memory.setdefault(slot, {})[rest] = tensor
-    if set(memory) != set(state.memory) or any(set(content) != set(state.trainable) for content in memory.values()):
-        raise RunError(f"{path} was written with another rule: it remembers {sorted(memory)}, not {sorted(state.memory)}.")
+    if set(memory) != set(state.memory) or any(
+        set(content) != set(state.trainable) for content in memory.values()
+    ):
+        raise RunError(
+            f"{path} was written with another rule: it remembers {sorted(memory)}, not {sorted(state.memory)}."
+        )
     state.put_weights(groups["weights"])
     state.put_memory(memory)
     if "best" in groups:
         _must_fit(path, state.weights(), groups["best"])
-        state.best_weights = {name: groups["best"][name].to(tensor) for name, tensor in state.weights().items()}
+        state.best_weights = {
+            name: groups["best"][name].to(tensor) for name, tensor in state.weights().items()
+        }
     state.step, state.best = counts["step"], Best(**counts["best"])
     facts: dict[str, Any] = counts["facts"]
     return facts

@@ -17,8 +17,11 @@ from thalweg.train.replay import record_graph
 from thalweg.train.state import State
 from thalweg.train.step import Block, Stepper, Taken, Task, flat_gradient
 
-LONGEST, SHORTEST = 5, 3  # steps to a call: compiling takes about a second for each; more of them gain nothing
-_OPTIONS = {
+LONGEST, SHORTEST = (
+    5,
+    3,
+)  # steps to a call: compiling takes about a second for each; more of them gain nothing
+_OPTIONS: dict[str, Any] = {
     "cpp_wrapper": True,  # the calls between kernels in C++ too
     "max_autotune_gemm": True,  # with the one backend below this measures nothing and so is the same at every run
     "max_autotune_gemm_backends": "ATEN",
@@ -42,9 +45,15 @@ class Compiled(Stepper):
     def take(self, block: Block, rates: Sequence[float]) -> Taken:
         state, slots, count = self.state, list(self.state.memory), len(block.sizes)
         state_now = [state.params["flat"], *(state.memory[slot]["flat"] for slot in slots)]
-        moments = torch.tensor([list(rates), list(range(state.step, state.step + count))], dtype=torch.float64)
+        moments = torch.tensor(
+            [list(rates), list(range(state.step, state.step + count))], dtype=torch.float64
+        )
         arguments = [*state_now, moments, *self._buffers, block.x, block.y]
-        graph = self._graphs[block.sizes] if block.sizes in self._graphs else self._compile(block.sizes, arguments)
+        graph = (
+            self._graphs[block.sizes]
+            if block.sizes in self._graphs
+            else self._compile(block.sizes, arguments)
+        )
         with torch.no_grad():
             flat, *memory, seen = graph(*arguments)
             state.params["flat"].copy_(flat)
@@ -60,7 +69,9 @@ class Compiled(Stepper):
         )  # fmt: skip
         try:
             with warnings.catch_warnings(), torch.no_grad():
-                warnings.simplefilter("ignore")  # the compiler's remarks on our machine are not the user's business
+                warnings.simplefilter(
+                    "ignore"
+                )  # the compiler's remarks on our machine are not the user's business
                 compiled(*copies)
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -82,9 +93,11 @@ def _steps(state: State, task: Task, sizes: tuple[int, ...]) -> Callable[..., An
         moments, *buffers, x, y = rest[len(slots) :]
         seen = []
         for k, batch in enumerate(zip(x.split(sizes), y.split(sizes), strict=True)):
-            weights = [w.view(s) for w, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
+            weights = [
+                w.view(s) for w, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)
+            ]
             loss, grad, norm = find(*weights, *buffers, *batch)
-            hyper = {**task.rule.hyper(), "lr": moments[0, k]}
+            hyper: dict[str, float | Tensor] = {**task.rule.hyper(), "lr": moments[0, k]}
             change, memory = task.rule.update({"flat": grad}, memory, {"flat": flat}, hyper, moments[1, k])
             flat = flat + change["flat"]
             seen.append(torch.stack([loss, norm]))

@@ -10,7 +10,13 @@ CHUNK = 1024  # examples at a time
 
 
 def evaluate(
-    module: nn.Module, loss: Loss, part: Part, task: str, *, limit: int | None = None, unit: Tensor | None = None
+    module: nn.Module,
+    loss: Loss,
+    part: Part,
+    task: str,
+    *,
+    limit: int | None = None,
+    unit: Tensor | None = None,
 ) -> dict[str, float]:
     """Return the mean loss and the task's metrics on the first `limit` examples of a part, in evaluation mode.
 

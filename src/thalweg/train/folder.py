@@ -49,7 +49,9 @@ class Folder:
 
     def must_exist(self) -> None:
         if not self.exists():
-            raise RunError(f"{self.path} is no run: it has no recipe.toml. `thalweg runs ls` lists the runs there are.")
+            raise RunError(
+                f"{self.path} is no run: it has no recipe.toml. `thalweg runs ls` lists the runs there are."
+            )
 
     def recipe(self) -> Recipe:
         self.must_exist()
@@ -78,12 +80,16 @@ class Folder:
         if model is None:
             raise RunError(f"{self.recipe_file} names no model; the run was stopped before it was resolved.")
         if isinstance(model, Built) and isinstance(model.module, MadeInPython):
-            raise RunError(f"The network of {self.path} was made in Python; open it with tw.Run(path, model=...).")
+            raise RunError(
+                f"The network of {self.path} was made in Python; open it with tw.Run(path, model=...)."
+            )
         module = build_seeded(model, preparation.input_shape, preparation.num_outputs, 0)
         weights = checkpoint.final_weights(self.last_checkpoint)
         own = weights_of(module)
         if set(own) != set(weights) or any(own[name].shape != weights[name].shape for name in own):
-            raise RunError(f"{self.last_checkpoint} belongs to another model than {self.recipe_file} describes.")
+            raise RunError(
+                f"{self.last_checkpoint} belongs to another model than {self.recipe_file} describes."
+            )
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(weights[name])
@@ -97,14 +103,20 @@ class Folder:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.close()
-            raise RunError(f"{self.path} is being trained by another process; wait for it or stop it first.") from None
+            raise RunError(
+                f"{self.path} is being trained by another process; wait for it or stop it first."
+            ) from None
         return file
 
 
 def new_folder(where: Path, stem: str) -> Folder:
     """Create the next free folder `where/stem-1`, `where/stem-2`, ..."""
     make_folder(where)
-    taken = [int(p.name.removeprefix(f"{stem}-")) for p in where.glob(f"{stem}-*") if p.name.removeprefix(f"{stem}-").isdigit()]
+    taken = [
+        int(p.name.removeprefix(f"{stem}-"))
+        for p in where.glob(f"{stem}-*")
+        if p.name.removeprefix(f"{stem}-").isdigit()
+    ]
     number = max(taken, default=0) + 1
     while True:
         folder = where / f"{stem}-{number}"

@@ -9,7 +9,16 @@ from typing import Any
 import tomli_w
 from torch import Tensor, nn
 
-from thalweg.core import Catalogue, Component, RunError, UnknownName, UsageError, from_plain, read_fields, to_plain
+from thalweg.core import (
+    Catalogue,
+    Component,
+    RunError,
+    UnknownName,
+    UsageError,
+    from_plain,
+    read_fields,
+    to_plain,
+)
 from thalweg.data import SCALERS, SOURCES, Source, Split
 from thalweg.model import LOSSES, MODELS, Built
 from thalweg.rules import RULES
@@ -56,7 +65,7 @@ def recipe_from_plain(plain: Mapping[str, Any]) -> Recipe:
         if key not in fields:
             raise UnknownName("key in the recipe", key, fields)
     if "data" not in given:
-        raise UsageError("The recipe has no [data]; add one with kind = \"digits\", say.")
+        raise UsageError('The recipe has no [data]; add one with kind = "digits", say.')
     components: dict[str, Any] = {}
     for key, catalogue in FAMILIES.items():
         if key in given:
@@ -83,7 +92,9 @@ class MadeInPython(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Raise `UsageError`: there is nothing to compute with."""
         del x
-        raise UsageError("The network of this run was made in Python; give it again: tw.resume(run, model=...).")
+        raise UsageError(
+            "The network of this run was made in Python; give it again: tw.resume(run, model=...)."
+        )
 
 
 def write_recipe(recipe: Recipe, made_with: Mapping[str, str]) -> str:

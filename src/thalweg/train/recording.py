@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 
-from thalweg.core import Outcome, make_folder, message
+from thalweg.core import Message, Outcome, make_folder, message
 from thalweg.core.types import Params
 from thalweg.model import activation_signals
 from thalweg.signals import Governor, TraceWriter
@@ -51,7 +51,10 @@ class Recorder:
             self._look_into_layers(snapshot)
         elif self._signals.allows(self._seconds - self._from):
             with self._signals.measuring():
-                self._before = (self.job.state.step, {k: v.clone() for k, v in self.job.state.trainable.items()})
+                self._before = (
+                    self.job.state.step,
+                    {k: v.clone() for k, v in self.job.state.trainable.items()},
+                )
         if snapshot.evaluation:
             epoch = self.job.state.step / self.job.steps_per_epoch
             for split, values in snapshot.evaluation.items():
@@ -68,7 +71,9 @@ class Recorder:
     def test(self, values: Mapping[str, float], *, split: str = "test") -> None:
         """Write what a split gave at the end."""
         state = self.job.state
-        self.trace.evaluation(step=state.step, epoch=state.step / self.job.steps_per_epoch, split=split, values=values)
+        self.trace.evaluation(
+            step=state.step, epoch=state.step / self.job.steps_per_epoch, split=split, values=values
+        )
 
     def finish(self, outcome: Outcome) -> None:
         """Close the trace with how the run ended."""
@@ -102,7 +107,7 @@ class Recorder:
         return activation_signals(module, params, dict(module.named_buffers()), x, y, self.job.loss.total)
 
 
-def describe_end(job: Job, outcome: Outcome, restored: bool) -> list[tuple[str, object]]:
+def describe_end(job: Job, outcome: Outcome, restored: bool) -> list[tuple[str, Message]]:
     """Return what is to be told of the end, as (kind, message) pairs."""
     best, stop, told = job.state.best, job.recipe.stop, []
     epoch = f"{best.step / job.steps_per_epoch:g}"
@@ -113,6 +118,10 @@ def describe_end(job: Job, outcome: Outcome, restored: bool) -> list[tuple[str, 
     if outcome is Outcome.BUDGET:
         told.append(("outcome", message("train.budget", seconds=job.recipe.max_seconds)))
     if restored and stop:
-        told.append(("restored", message("train.restored", epoch=epoch, metric=stop.metric, value=f"{best.value:.4g}")))
+        told.append(
+            (
+                "restored",
+                message("train.restored", epoch=epoch, metric=stop.metric, value=f"{best.value:.4g}"),
+            )
+        )
     return told
-

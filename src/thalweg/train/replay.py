@@ -23,7 +23,9 @@ _INTO = {_ATEN.mm.default: _ATEN.mm.out, _ATEN.sum.dim_IntList: _ATEN.sum.IntLis
 """Operations that can write their result where we say."""
 
 
-def record(function: Callable[..., Any], arguments: Sequence[Tensor], *, fixed: Sequence[Tensor] = ()) -> Callable[..., Any]:
+def record(
+    function: Callable[..., Any], arguments: Sequence[Tensor], *, fixed: Sequence[Tensor] = ()
+) -> Callable[..., Any]:
     """Return a function that plays the tensor operations of `function(*fixed, *arguments)` on other arguments.
 
     The arguments must keep their shapes; the `fixed` tensors stay the same objects, changed in place between calls.
@@ -47,17 +49,21 @@ def record_graph(function: Callable[..., Any], arguments: Sequence[Tensor]) -> f
 
 
 def _shape(node: Any) -> Any:
-    return node.meta["tensor_meta"].shape if isinstance(node, fx.Node) and "tensor_meta" in node.meta else None
+    return (
+        node.meta["tensor_meta"].shape if isinstance(node, fx.Node) and "tensor_meta" in node.meta else None
+    )
 
 
 def _drop_aliases(graph: fx.Graph) -> None:
     """Replace what gives its input back: detach, a transpose of a transpose, a view of a view, a view of the same shape."""
     for node in list(graph.nodes):
-        source = node.args[0] if node.args else None
+        source: Any = node.args[0] if node.args else None
         if node.target in _RESHAPES and getattr(source, "target", None) in _RESHAPES:
             node.args = (source.args[0], *node.args[1:])
             source = node.args[0]
-        if node.target in _ALIASES or (node.target in _RESHAPES and _shape(source) == _shape(node) is not None):
+        if node.target in _ALIASES or (
+            node.target in _RESHAPES and _shape(source) == _shape(node) is not None
+        ):
             node.replace_all_uses_with(source)
         elif node.target is _TRANSPOSE and getattr(source, "target", None) is _TRANSPOSE:
             node.replace_all_uses_with(source.args[0])
@@ -104,15 +110,19 @@ class _Writer:
 
     def write(self, node: fx.Node, into: Tensor | None) -> None:
         if node.target in _VIEWS and node.args[0] in self.known:
-            self.known[node] = view = node.target(self.known[node.args[0]], *node.args[1:])  # type: ignore[index, operator, call-arg]
+            self.known[node] = view = node.target(self.known[node.args[0]], *node.args[1:])  # type: ignore[index]
             self.names[node] = self.bind(view)
             return
         self.names[node] = f"v{len(self.names)}"
         target = node.target if into is None else _INTO[node.target]  # type: ignore[index]
-        arguments = [self.spell(a) for a in node.args] + [f"{key}={self.spell(v)}" for key, v in node.kwargs.items()]
+        arguments = [self.spell(a) for a in node.args] + [
+            f"{key}={self.spell(v)}" for key, v in node.kwargs.items()
+        ]
         if into is not None:
             arguments.append(f"out={self.bind(into)}")
-        self.lines.append(f"{self.names[node]} = {self.bind(getattr(target, '_op', target))}({', '.join(arguments)})")
+        self.lines.append(
+            f"{self.names[node]} = {self.bind(getattr(target, '_op', target))}({', '.join(arguments)})"
+        )
 
 
 def _write_out(graph: fx.Graph, fixed: list[Tensor]) -> Callable[..., Any]:
@@ -149,21 +159,18 @@ def _gather_in_place(graph: fx.Graph) -> tuple[dict[fx.Node, Tensor], dict[fx.No
     gathered: dict[fx.Node, Tensor] = {}
     places: dict[fx.Node, Tensor] = {}
     for node in [n for n in graph.nodes if n.target is _ATEN.cat.default and len(n.args) == 1]:
-        sources = [_unflattened(part) for part in node.args[0]]
-        if any(source is None for source in sources):
+        flattened: list[Any] = list(node.args[0])
+        sources = [source for part in flattened if (source := _unflattened(part)) is not None]
+        if len(sources) < len(flattened):
             continue
         meta = node.meta["tensor_meta"]
-        whole = torch.empty(meta.shape, dtype=meta.dtype)
-        gathered[node] = whole
-        sizes = [source.meta["tensor_meta"].shape.numel() for source in sources]
-        for source, part in zip(sources, whole.split(sizes), strict=True):
-            places[source] = part.view(source.meta["tensor_meta"].shape)
-    for node in gathered:
-        idle = list(node.args[0])
+        gathered[node] = torch.empty(meta.shape, dtype=meta.dtype)
+        shapes = [source.meta["tensor_meta"].shape for source in sources]
+        parts = gathered[node].split([shape.numel() for shape in shapes])
+        places |= {source: part.view(s) for source, part, s in zip(sources, parts, shapes, strict=True)}
         node.args = ([],)
-        for view in idle:
-            if not view.users:
-                graph.erase_node(view)
+        for view in flattened:
+            graph.erase_node(view)
     return gathered, places
 
 
@@ -172,7 +179,12 @@ def _unflattened(part: Any) -> fx.Node | None:
     if not isinstance(part, fx.Node) or part.target not in _RESHAPES or len(part.users) > 1:
         return None
     source = part.args[0]
-    if not isinstance(source, fx.Node) or source.target not in _INTO or len(source.users) > 1 or "tensor_meta" not in source.meta:
+    if (
+        not isinstance(source, fx.Node)
+        or source.target not in _INTO
+        or len(source.users) > 1
+        or "tensor_meta" not in source.meta
+    ):
         return None
     return source
 

@@ -1,13 +1,15 @@
 """A run under way: iterate over it to train; every snapshot is recorded before you see it.
 
-    session = start(recipe, out=Path("runs"))
-    for snapshot in session:            # leave with `break`, or call session.stop(): the run is saved and can go on
-        ...
+session = start(recipe, out=Path("runs"))
+for snapshot in session:            # leave with `break`, or call session.stop(): the run is saved and can go on
+    ...
 """
 
+import atexit
 import dataclasses
 import platform
 import random
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,15 @@ from thalweg.train.recipe import Recipe
 from thalweg.train.recipe_file import found_from, with_paths, write_recipe
 from thalweg.train.recording import Recorder, describe_end
 from thalweg.train.threads import calibrate
+
+_UNDER_WAY: "weakref.WeakSet[Iterator[Snapshot]]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end_what_is_under_way() -> None:
+    """Save the runs that a program leaves in the middle when it ends, while Python can still write them."""
+    for steps in list(_UNDER_WAY):
+        steps.close()  # type: ignore[attr-defined]  # a generator
 
 
 class Session:
@@ -48,6 +59,11 @@ class Session:
         self._asked_to_stop = True
 
     def __iter__(self) -> Iterator[Snapshot]:
+        steps = self._steps()
+        _UNDER_WAY.add(steps)
+        return steps
+
+    def _steps(self) -> Iterator[Snapshot]:
         before = _process_state(self.job)
         if self.job.recipe.threads and self.job.device.type == "cpu":
             torch.set_num_threads(self.job.recipe.threads)
@@ -61,7 +77,9 @@ class Session:
             self._end()
         except GeneratorExit:  # the caller left with `break`
             self._end()
-        except BaseException:  # a step under way may be half done: the last checkpoint is what can be gone on from
+        except (
+            BaseException
+        ):  # a step under way may be half done: the last checkpoint is what can be gone on from
             self._recorder.finish(Outcome.INTERRUPTED)
             raise
         finally:
@@ -100,7 +118,11 @@ def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
     if job.recipe.stop:
         better(job, job.recipe.stop.metric)
     on_disk = dataclasses.replace(job.recipe, data=_on_disk(recipe.data, place))
-    made_with = {"thalweg": thalweg.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    made_with = {
+        "thalweg": thalweg.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
     made_with["data"] = found_from(on_disk.data, place.path).fingerprint()
     write_atomically(place.recipe_file, write_recipe(on_disk, made_with))
     session = Session(job, place, resume=False)
@@ -134,7 +156,7 @@ def _on_disk(source: Source, place: Folder) -> Source:
     """Return the source as the recipe on disk names it: data from memory are saved with the run, paths made absolute."""
     if isinstance(source, Arrays | Frame):
         saved = source.save(place.path / ("data.npz" if isinstance(source, Arrays) else "data.parquet"))
-        return dataclasses.replace(saved, path=Path(saved.path).name)  # type: ignore[attr-defined, call-arg, no-any-return]
+        return dataclasses.replace(saved, path=Path(saved.path).name)  # type: ignore[attr-defined, type-var]
     return with_paths(source, lambda path: str(Path(path).absolute()))
 
 
@@ -149,7 +171,9 @@ def _check_data(folder: Folder, recipe: Recipe) -> None:
 def _claim(path: Path) -> Folder:
     make_folder(path)
     if any(path.iterdir()):
-        raise RunError(f"{path} is not empty; choose a new folder, or go on with it: thalweg train --resume {path}.")
+        raise RunError(
+            f"{path} is not empty; choose a new folder, or go on with it: thalweg train --resume {path}."
+        )
     return Folder(path)
 
 

@@ -75,7 +75,10 @@ class State:
     def _split(self, flat: Tensor) -> Params:
         sizes = [tensor.numel() for tensor in self.trainable.values()]
         parts = flat.split(sizes)
-        return {name: part.view(self.trainable[name].shape) for name, part in zip(self.trainable, parts, strict=True)}
+        return {
+            name: part.view(self.trainable[name].shape)
+            for name, part in zip(self.trainable, parts, strict=True)
+        }
 
 
 def weights_of(module: nn.Module) -> Params:
@@ -90,7 +93,9 @@ def begin(module: nn.Module, rule: Rule) -> State:
     """
     trainable = {name: param for name, param in module.named_parameters() if param.requires_grad}
     if not trainable:
-        raise UsageError(f"{type(module).__name__} has no parameters that train; un-freeze some with requires_grad_(True).")
+        raise UsageError(
+            f"{type(module).__name__} has no parameters that train; un-freeze some with requires_grad_(True)."
+        )
     values: Params = {name: param.detach() for name, param in trainable.items()}
     kinds = {(value.dtype, value.device) for value in values.values()}
     if sum(value.numel() for value in values.values()) > FLAT_LIMIT or len(kinds) > 1:

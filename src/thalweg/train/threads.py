@@ -54,7 +54,9 @@ def _time_a_step(job: Job, batches: Epoch) -> float:
 def _keep(job: Job) -> tuple[object, ...]:
     state = job.state
     weights = {name: tensor.clone() for name, tensor in state.weights().items()}
-    memory = {slot: {name: t.clone() for name, t in content.items()} for slot, content in state.memory.items()}
+    memory = {
+        slot: {name: t.clone() for name, t in content.items()} for slot, content in state.memory.items()
+    }
     return weights, memory, state.step
 
 

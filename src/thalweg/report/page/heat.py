@@ -32,7 +32,14 @@ def heat_chart(heat: Heat, curves: Curves) -> str:
     summary = tag("p", {"class": "summary", "id": f"{key}-said"}, sentences(said))
     told = {"aria-labelledby": f"{key}-name", "aria-describedby": f"{key}-said"}
     attributes = {"class": "heat", "id": key, "tabindex": 0, **told}
-    return tag("figure", attributes, caption, _map(heat, unit), summary, twin(message("report.as_table"), _table(heat)))
+    return tag(
+        "figure",
+        attributes,
+        caption,
+        _map(heat, unit),
+        summary,
+        twin(message("report.as_table"), _table(heat)),
+    )
 
 
 def _map(heat: Heat, unit: float) -> str:
@@ -42,13 +49,24 @@ def _map(heat: Heat, unit: float) -> str:
     image = png(_shade(heat, heat.values[:, nearest]))
     rows = len(heat.layers)
     labels = [
-        tag("text", {"class": "row", "x": "-0.6em", "y": f"{100 * (k + 0.5) / rows:.2f}%", "dy": "0.32em"}, escape(_short(name)))
+        tag(
+            "text",
+            {"class": "row", "x": "-0.6em", "y": f"{100 * (k + 0.5) / rows:.2f}%", "dy": "0.32em"},
+            escape(_short(name)),
+        )
         for k, name in enumerate(heat.layers)
     ]
     box = {"width": "100%", "height": "100%", "preserveAspectRatio": "none"}
-    drawn = tag("image", {**box, "class": "pixels", "href": image}) + tag("rect", {"class": "edge", "width": "100%", "height": "100%"})
+    drawn = tag("image", {**box, "class": "pixels", "href": image}) + tag(
+        "rect", {"class": "edge", "width": "100%", "height": "100%"}
+    )
     ticks = "".join(_tick(value, Axis(0, end / unit)) for value in Axis(0, end / unit).ticks(5))
-    height = {"width": "100%", "height": f"{max(rows, 2) * 1.35:.2f}em", "class": "drawing", "aria-hidden": "true"}
+    height = {
+        "width": "100%",
+        "height": f"{max(rows, 2) * 1.35:.2f}em",
+        "class": "drawing",
+        "aria-hidden": "true",
+    }
     rounded = [[float(f"{v:.3g}") if np.isfinite(v) else None for v in row] for row in heat.values.tolist()]
     facts = {
         "data-layers": json.dumps(heat.layers, ensure_ascii=False),
@@ -88,9 +106,13 @@ def _bar(heat: Heat) -> str:
     else:
         axis, colour = _range(heat), ORANGE if heat.signal in SHARES else BLUE
         image = png(one_way(np.linspace(0, 1, _BAR), colour)[None])
-        ends = ("0 %", "", "100 %") if heat.signal in SHARES else (number(axis.low, 2), "", number(axis.high, 2))
+        ends = (
+            ("0 %", "", "100 %") if heat.signal in SHARES else (number(axis.low, 2), "", number(axis.high, 2))
+        )
     labels = [tag("span", {}, escape(end)) for end in ends]
-    return tag("div", {"class": "bar"}, tag("img", {"src": image, "alt": ""}), tag("div", {"class": "ends"}, *labels))
+    return tag(
+        "div", {"class": "bar"}, tag("img", {"src": image, "alt": ""}), tag("div", {"class": "ends"}, *labels)
+    )
 
 
 def _short(name: str) -> str:

@@ -22,7 +22,15 @@ def repeat(story: Story) -> str:
     python = f'import thalweg as tw\n\nrun = tw.train("{recipe}")'
     versions = " · ".join(f"{name} {version}" for name, version in story.made_with.items() if version)
     seed = message("report.field_seed")
-    line = tag("p", {"class": "about"}, escape(versions), " · " if versions else "", words(seed), " ", escape(story.seed))
+    line = tag(
+        "p",
+        {"class": "versions"},
+        escape(versions),
+        " · " if versions else "",
+        words(seed),
+        " ",
+        escape(story.seed),
+    )
     return section(
         "repeat", message("report.repeat"),
         tag("p", {"class": "about"}, words(message("report.repeat_about"))),
@@ -33,11 +41,20 @@ def repeat(story: Story) -> str:
 
 
 def _code(name: Message, text: str) -> str:
-    return tag("div", {"class": "code"}, tag("p", {}, words(name)), tag("pre", {"tabindex": 0}, tag("code", {}, escape(text))))
+    return tag(
+        "div",
+        {"class": "code"},
+        tag("p", {}, words(name)),
+        tag("pre", {"tabindex": 0}, tag("code", {}, escape(text))),
+    )
 
 
 def _facts(facts: Sequence[Fact]) -> str:
-    return tag("dl", {"class": "facts"}, *(tag("div", {}, tag("dt", {}, words(f.what)), tag("dd", {}, words(f.value))) for f in facts))
+    return tag(
+        "dl",
+        {"class": "facts"},
+        *(tag("div", {}, tag("dt", {}, words(f.what)), tag("dd", {}, words(f.value))) for f in facts),
+    )
 
 
 def _said(key: str, sentences: Sequence[Message]) -> str:

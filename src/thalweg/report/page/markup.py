@@ -1,6 +1,7 @@
 """Markup: elements, escaping, and sentences in both languages side by side."""
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 
 from thalweg.core import LANGUAGES, Message
@@ -8,6 +9,7 @@ from thalweg.report.phrases import phrase
 
 Words = Message | str
 Attributes = Mapping[str, object]
+_CODE = re.compile(r"`([^`]+)`")
 _VOID = ("img", "meta", "rect", "line", "path", "circle", "image", "br")
 
 
@@ -37,13 +39,22 @@ def words(value: Words, element: str = "span") -> str:
     said = {lang: phrase(value, lang).strip() for lang in LANGUAGES}
     if len(set(said.values())) == 1:
         return escape(said["en"])
-    return "".join(tag(element, {"lang": lang}, escape(text)) for lang, text in said.items())
+    return "".join(tag(element, {"lang": lang}, _coded(text)) for lang, text in said.items())
+
+
+def _coded(text: str) -> str:
+    """Set what stands between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def sentences(values: Sequence[Message]) -> str:
     """Write sentences one after the other, with a space between them where the language has one."""
     return "".join(
-        tag("span", {"lang": lang}, escape(("" if lang == "zh" else " ").join(phrase(value, lang) for value in values)))
+        tag(
+            "span",
+            {"lang": lang},
+            escape(("" if lang == "zh" else " ").join(phrase(value, lang) for value in values)),
+        )
         for lang in LANGUAGES
     )
 
@@ -52,7 +63,12 @@ def table(head: Sequence[Words], rows: Sequence[Sequence[Words]], *, name: str =
     """Write a table whose first column names its rows."""
     top = tag("tr", {}, *(tag("th", {"scope": "col"}, words(cell)) for cell in head))
     body = [
-        tag("tr", {}, tag("th", {"scope": "row"}, words(row[0])), *(tag("td", {}, words(cell)) for cell in row[1:]))
+        tag(
+            "tr",
+            {},
+            tag("th", {"scope": "row"}, words(row[0])),
+            *(tag("td", {}, words(cell)) for cell in row[1:]),
+        )
         for row in rows
     ]
     inner = tag("table", {"class": name or None}, tag("thead", {}, top), tag("tbody", {}, *body))
@@ -67,4 +83,9 @@ def twin(summary: Words, content: str) -> str:
 def section(key: str, title: Words, *inside: str) -> str:
     """Write a section; its title stands in the margin of a wide page."""
     name = tag("h2", {"id": f"{key}-title"}, words(title))
-    return tag("section", {"id": key, "aria-labelledby": f"{key}-title"}, name, tag("div", {"class": "body"}, *inside))
+    return tag(
+        "section",
+        {"id": key, "aria-labelledby": f"{key}-title"},
+        name,
+        tag("div", {"class": "body"}, *inside),
+    )

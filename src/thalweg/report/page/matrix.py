@@ -1,4 +1,4 @@
-"""The confusion matrix: a table with shaded cells for few classes, a picture and the commonest mistakes for many."""
+"""The confusion matrix: shaded cells for few classes, a picture for many, and the commonest mistakes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +30,23 @@ def confusion_chart(confusion: Confusion) -> str:
 def _cells(confusion: Confusion) -> str:
     shares = _shares(confusion.counts)
     top = [tag("th", {"scope": "col"}, escape(_short(name))) for name in confusion.classes]
-    corner = tag("td", {"class": "corner"}, words(message("report.truth")), " \\ ", words(message("report.prediction")))
+    corner = tag(
+        "td", {"class": "corner"}, words(message("report.truth")), " \\ ", words(message("report.prediction"))
+    )
     rows = []
     for i, name in enumerate(confusion.classes):
-        cells = [_cell(int(confusion.counts[i, j]), shares[i, j], right=i == j) for j in range(len(confusion.classes))]
+        cells = [
+            _cell(int(confusion.counts[i, j]), shares[i, j], right=i == j)
+            for j in range(len(confusion.classes))
+        ]
         rows.append(tag("tr", {}, tag("th", {"scope": "row"}, escape(_short(name))), *cells))
     head = tag("thead", {}, tag("tr", {}, corner, *top))
     size = "matrix" if len(confusion.classes) > 4 else "matrix roomy"
-    return tag("div", {"class": "scroll", "tabindex": 0}, tag("table", {"class": size}, head, tag("tbody", {}, *rows)))
+    return tag(
+        "div",
+        {"class": "scroll", "tabindex": 0},
+        tag("table", {"class": size}, head, tag("tbody", {}, *rows)),
+    )
 
 
 def _cell(count: int, share: float, *, right: bool) -> str:
@@ -50,11 +59,15 @@ def _cell(count: int, share: float, *, right: bool) -> str:
 
 
 def _picture(confusion: Confusion) -> str:
-    """Draw a pixel for each pair of classes: blue on the diagonal, orange off it, stronger than its share so as to be seen."""
+    """Draw a pixel for each pair of classes: blue on the diagonal, orange off it, by root of share."""
     shares = np.sqrt(_shares(confusion.counts))
-    pixels = np.where(np.eye(len(shares), dtype=bool)[..., None], one_way(shares, BLUE), one_way(shares, ORANGE))
+    pixels = np.where(
+        np.eye(len(shares), dtype=bool)[..., None], one_way(shares, BLUE), one_way(shares, ORANGE)
+    )
     image = tag("img", {"class": "pixels", "src": png(pixels), "alt": ""})
-    sides = tag("figcaption", {}, words(message("report.truth")), " ↓ ", words(message("report.prediction")), " →")
+    sides = tag(
+        "figcaption", {}, words(message("report.truth")), " ↓ ", words(message("report.prediction")), " →"
+    )
     return tag("figure", {"class": "picture"}, image, sides)
 
 
@@ -64,17 +77,25 @@ def _pairs(confusion: Confusion) -> str:
     if not found:
         return tag("div", {}, title, tag("p", {"class": "about"}, words(message("report.no_mistakes"))))
     rows: list[list[Words]] = [
-        [message("report.mistake", true=true, said=said), message("report.of_count", count=number(count), total=number(total))]
+        [
+            message("report.mistake", true=true, said=said),
+            message("report.of_count", count=number(count), total=number(total)),
+        ]
         for true, said, count, total in found
     ]
     return tag("div", {}, title, table(["", ""], rows, name="plain bare"))
 
 
 def _classes(confusion: Confusion) -> str:
-    """Write for each class how many there are, what share was found, and what share of its mentions was right."""
+    """Write for each class how many there are, what share was found, what share of its mentions was right."""
     counts = confusion.counts
     hits, true, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    head: list[Message | str] = ["", message("report.count"), message("report.recall"), message("report.precision")]
+    head: list[Message | str] = [
+        "",
+        message("report.count"),
+        message("report.recall"),
+        message("report.precision"),
+    ]
     rows = [
         [name, number(int(true[k])), _share(hits[k], true[k]), _share(hits[k], said[k])]
         for k, name in enumerate(confusion.classes)

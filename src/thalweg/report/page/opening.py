@@ -8,7 +8,7 @@ from thalweg.report.page.markup import Words, escape, section, table, tag, words
 from thalweg.report.phrases import number, percent
 from thalweg.report.story import Story
 from thalweg.report.text import SIGNS, places
-from thalweg.report.verdict import figures, metric_name, metric_value, outcome_word, verdict
+from thalweg.report.verdict import Figure, compared, figures, metric_name, metric_value, outcome_word, verdict
 
 
 def masthead(story: Story) -> str:
@@ -19,7 +19,7 @@ def masthead(story: Story) -> str:
         "header", {},
         tag("p", {"class": "kicker"}, *_dotted(line)),
         tag("h1", {}, words(verdict(story))),
-        _guessing(story),
+        _lead(story),
         tag("dl", {"class": "figures"}, *map(_figure, figures(story))),
     )  # fmt: skip
 
@@ -28,7 +28,9 @@ def gaps(story: Story) -> str:
     """Write what the page cannot show; nothing where it shows all."""
     if not story.gaps:
         return ""
-    return section("gaps", message("report.gaps"), *(tag("p", {"class": "about"}, words(gap)) for gap in story.gaps))
+    return section(
+        "gaps", message("report.gaps"), *(tag("p", {"class": "about"}, words(gap)) for gap in story.gaps)
+    )
 
 
 def findings(story: Story) -> str:
@@ -54,19 +56,21 @@ def scores(story: Story) -> str:
 
 
 def _dotted(parts: list[str]) -> list[str]:
-    return [part if k == 0 else f' <i aria-hidden="true">·</i> {part}' for k, part in enumerate(parts) if part]
+    return [
+        part if k == 0 else f' <i aria-hidden="true">·</i> {part}' for k, part in enumerate(parts) if part
+    ]
 
 
-def _guessing(story: Story) -> str:
-    if not math.isfinite(story.commonest) or not story.final:
-        return ""
-    return tag("p", {"class": "lead"}, words(message("report.guessing", percent=percent(story.commonest))))
+def _lead(story: Story) -> str:
+    """Write what the first sentence should be held against."""
+    said = compared(story)
+    return tag("p", {"class": "lead"}, words(said)) if said else ""
 
 
-def _figure(figure: object) -> str:
-    what, value, beside = figure.what, figure.value, figure.beside  # type: ignore[attr-defined]
-    note = tag("dd", {"class": "beside"}, words(beside)) if beside else ""
-    return tag("div", {}, tag("dt", {}, words(what)), tag("dd", {"class": "value"}, escape(value)), note)
+def _figure(figure: Figure) -> str:
+    note = tag("dd", {"class": "beside"}, words(figure.beside)) if figure.beside else ""
+    value = tag("dd", {"class": "value"}, escape(figure.value))
+    return tag("div", {}, tag("dt", {}, words(figure.what)), value, note)
 
 
 def _finding(finding: Finding) -> str:
@@ -74,7 +78,9 @@ def _finding(finding: Finding) -> str:
     mark = tag("span", {"class": "sign", "aria-hidden": "true"}, SIGNS[Severity(severity)])
     kind = tag("span", {"class": "severity"}, words(message(f"report.severity_{severity}")))
     head = tag("p", {"class": "head"}, mark, kind, tag("code", {}, escape(finding.code)), *_places(finding))
-    remedy = tag("p", {"class": "remedy"}, tag("b", {}, words(message("report.remedy"))), " ", words(finding.remedy))
+    remedy = tag(
+        "p", {"class": "remedy"}, tag("b", {}, words(message("report.remedy"))), " ", words(finding.remedy)
+    )
     cause = tag("h3", {}, words(finding.cause))
     return tag("article", {"class": f"finding {severity}"}, head, cause, remedy, _evidence(finding))
 
@@ -88,7 +94,8 @@ def _evidence(finding: Finding) -> str:
     sure = message("report.reckoned", percent=percent(finding.confidence), how=finding.reckoned)
     head: list[Words] = [message("report.evidence"), message("report.measured"), message("report.healthy")]
     rows: list[list[Words]] = [
-        [e.what, " ".join(filter(None, [number(e.value), e.unit])), e.healthy or "–"] for e in finding.evidence
+        [e.what, " ".join(filter(None, [number(e.value), e.unit])), e.healthy or "–"]
+        for e in finding.evidence
     ]
     confidence: Message = message("report.confidence")
     told = tag("p", {"class": "about"}, words(confidence), " ", words(sure))

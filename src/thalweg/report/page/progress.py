@@ -22,7 +22,11 @@ def curves(story: Story) -> str:
     """Draw loss, metrics, rate and gradient."""
     told = story.curves
     if not told.num_steps:
-        return section("curves", message("report.curves"), tag("p", {"class": "about"}, words(message("report.no_steps"))))
+        return section(
+            "curves",
+            message("report.curves"),
+            tag("p", {"class": "about"}, words(message("report.no_steps"))),
+        )
     charts = [*(_metric(told, metric) for metric in told.metrics()[:2]), _rate(told), _gradient(told)]
     rest = tag("div", {"class": "pair"}, *(line_chart(chart, told) for chart in charts))
     hint = tag("p", {"class": "about screen"}, words(message("report.hover")))
@@ -35,7 +39,11 @@ def layers(story: Story) -> str:
         return ""
     about = tag("p", {"class": "about"}, words(message("report.layers_about")))
     drawn = [heat_chart(heat, story.curves) for heat in story.layers if not heat.quiet]
-    quiet = [message("report.quiet", signal=message(f"report.signal_{heat.signal}")) for heat in story.layers if heat.quiet]
+    quiet = [
+        message("report.quiet", signal=message(f"report.signal_{heat.signal}"))
+        for heat in story.layers
+        if heat.quiet
+    ]
     said = tag("p", {"class": "calm"}, sentences(quiet)) if quiet else ""
     return section("layers", message("report.layers"), about, tag("div", {"class": "pair"}, *drawn), said)
 
@@ -55,7 +63,9 @@ def _loss(told: Curves) -> Chart:
 def _splits(told: Curves, metric: str) -> tuple[Line, ...]:
     found = [(split, told.get(split, metric)) for split in ("train", "validation")]
     return tuple(
-        Line(name=message(f"report.loss_{split}"), series=series, style=split) for split, series in found if len(series)
+        Line(name=message(f"report.loss_{split}"), series=series, style=split)
+        for split, series in found
+        if len(series)
     )
 
 
@@ -78,7 +88,14 @@ def _loss_said(told: Curves) -> list[Message]:
         lowest = int(np.nanargmin(validation.values))
         epoch = told.epoch(float(validation.steps[lowest]))
         value = number(float(validation.values[lowest]), 3)
-        said.append(message("report.validation_summary", epoch=f"{epoch:.4g}", lowest=value, last=number(validation.last, 3)))
+        said.append(
+            message(
+                "report.validation_summary",
+                epoch=f"{epoch:.4g}",
+                lowest=value,
+                last=number(validation.last, 3),
+            )
+        )
     if told.lost_at is not None:
         said.append(message("report.lost_summary", step=number(told.lost_at)))
     return said
@@ -89,7 +106,13 @@ def _metric(told: Curves, metric: str) -> Chart:
     said: tuple[Message, ...] = ()
     if len(validation.finite):
         best = float(validation.finite.min() if metric in _LOWER else validation.finite.max())
-        said = (message("report.metric_summary", best=metric_value(metric, best), last=metric_value(metric, validation.last)),)
+        said = (
+            message(
+                "report.metric_summary",
+                best=metric_value(metric, best),
+                last=metric_value(metric, validation.last),
+            ),
+        )
     return Chart(
         key=f"metric-{metric}", title=metric_name(metric), lines=_splits(told, metric), summary=said,
         marks=_marks(told), write=lambda value: metric_value(metric, value),
@@ -101,7 +124,11 @@ def _rate(told: Curves) -> Chart:
     known = told.lr.finite
     said: tuple[Message, ...] = ()
     if len(known):
-        ends = {"first": number(float(known[0]), 3), "last": number(float(known[-1]), 3), "highest": number(float(known.max()), 3)}
+        ends = {
+            "first": number(float(known[0]), 3),
+            "last": number(float(known[-1]), 3),
+            "highest": number(float(known.max()), 3),
+        }
         said = (message("report.rate_summary", **ends),)
     line = Line(name=message("report.rate"), series=told.lr, style="smooth")
     return Chart(key="rate", title=message("report.rate"), lines=(line,), summary=said)

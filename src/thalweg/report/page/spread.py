@@ -19,16 +19,30 @@ def residual_charts(residuals: Residuals, key: str) -> str:
     """Draw both charts of one target."""
     error = residuals.truth - residuals.predicted
     low, high = np.quantile(error, (0.25, 0.75))
-    said = {"low": number(float(low), 3), "high": number(float(high), 3), "largest": number(float(np.abs(error).max()), 3)}
+    said = {
+        "low": number(float(low), 3),
+        "high": number(float(high), 3),
+        "largest": number(float(np.abs(error).max()), 3),
+    }
     title = message("report.residuals_of", target=residuals.target)
-    left = _figure(f"{key}-dots", title, _scatter(residuals.predicted, error), across=message("report.prediction"))
-    right = _figure(f"{key}-bars", message("report.histogram"), _histogram(error), across=message("report.residual"))
+    left = _figure(
+        f"{key}-dots", title, _scatter(residuals.predicted, error), across=message("report.prediction")
+    )
+    right = _figure(
+        f"{key}-bars", message("report.histogram"), _histogram(error), across=message("report.residual")
+    )
     summary = tag("p", {"class": "summary"}, words(message("report.residuals_summary", **said)))
-    return tag("div", {"class": "pair"}, left, right) + summary + twin(message("report.as_table"), _table(residuals))
+    return (
+        tag("div", {"class": "pair"}, left, right)
+        + summary
+        + twin(message("report.as_table"), _table(residuals))
+    )
 
 
 def _figure(key: str, title: Words, drawing: str, *, across: Words) -> str:
-    caption = tag("figcaption", {}, tag("div", {"class": "head"}, tag("h3", {"id": f"{key}-name"}, words(title))))
+    caption = tag(
+        "figcaption", {}, tag("div", {"class": "head"}, tag("h3", {"id": f"{key}-name"}, words(title)))
+    )
     svg = tag("svg", {"class": "drawing", "width": "100%", "height": "100%", "aria-hidden": "true"}, drawing)
     plot = tag("div", {"class": "plot"}, svg, tag("span", {"class": "unit"}, words(across)))
     return tag("figure", {"class": "chart", "id": key, "aria-labelledby": f"{key}-name"}, caption, plot)
@@ -41,7 +55,13 @@ def _scatter(predicted: NDArray[np.float64], error: NDArray[np.float64]) -> str:
     y = np.rint(TALL * (1 - up.place(error[kept]))).astype(int)
     dots = "".join(f"M{a} {b}h0" for a, b in zip(x.tolist(), y.tolist(), strict=True))
     path = tag("path", {"class": "cloud", "d": dots, "vector-effect": "non-scaling-stroke"})
-    box = {"viewBox": f"0 0 {WIDE} {TALL}", "preserveAspectRatio": "none", "width": "100%", "height": "100%", "class": "lines"}
+    box = {
+        "viewBox": f"0 0 {WIDE} {TALL}",
+        "preserveAspectRatio": "none",
+        "width": "100%",
+        "height": "100%",
+        "class": "lines",
+    }
     zero = f"{100 * (1 - up.at(0)):.2f}%"
     rule = tag("line", {"class": "zero", "x1": 0, "x2": "100%", "y1": zero, "y2": zero})
     return frame(across, up) + rule + tag("svg", box, path)
@@ -60,9 +80,12 @@ def _histogram(error: NDArray[np.float64]) -> str:
     for count, left, right in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if count:
             height, width = 100 * up.at(count), 100 * (across.at(right) - across.at(left))
-            place = {"x": f"{100 * across.at(left) + 0.15:.2f}%", "y": f"{100 - height:.2f}%"}
+            box = {
+                "x": f"{100 * across.at(left) + 0.15:.2f}%", "y": f"{100 - height:.2f}%",
+                "width": f"{width - 0.3:.2f}%", "height": f"{height:.2f}%",
+            }  # fmt: skip
             told = tag("title", {}, escape(f"{tick_label(left)} … {tick_label(right)}: {count}"))
-            bars.append(f'<rect class="bar" x="{place["x"]}" y="{place["y"]}" width="{width - 0.3:.2f}%" height="{height:.2f}%">{told}</rect>')
+            bars.append(tag("g", {"class": "bar"}, told, tag("rect", box)))
     return frame(across, up) + "".join(bars)
 
 
@@ -72,4 +95,8 @@ def _table(residuals: Residuals) -> str:
     kept = order[np.linspace(0, len(order) - 1, min(_ROWS, len(order))).round().astype(int)]
     head = [message("report.prediction"), message("report.truth"), message("report.residual")]
     truth, said = residuals.truth[kept].tolist(), residuals.predicted[kept].tolist()
-    return table(head, [[number(p), number(t), number(t - p, 3)] for t, p in zip(truth, said, strict=True)], name="numbers")
+    return table(
+        head,
+        [[number(p), number(t), number(t - p, 3)] for t, p in zip(truth, said, strict=True)],
+        name="numbers",
+    )
