@@ -50,7 +50,7 @@ def run_with_kills(kind: str, folder: Path, *, kills: int, within: float, rng: r
         elif first != "go\n":
             assert "finished" in errors or "done" in errors, errors  # nothing was left to do
             break
-    if Folder(folder).trace().meta().get("outcome") is None:
+    if Folder(folder).trace().meta()["outcome"] == "running":
         run_through(kind, folder)
     return met
 

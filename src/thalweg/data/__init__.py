@@ -5,7 +5,9 @@ from thalweg.data.base import Source as Source
 from thalweg.data.batches import batch_indices as batch_indices
 from thalweg.data.batches import epoch_order as epoch_order
 from thalweg.data.opening import open_source as open_source
+from thalweg.data.part import MappedPart as MappedPart
 from thalweg.data.part import Part as Part
+from thalweg.data.part import ResidentPart as ResidentPart
 from thalweg.data.preparation import Preparation as Preparation
 from thalweg.data.prepare import Prepared as Prepared
 from thalweg.data.prepare import prepare as prepare
@@ -37,4 +39,7 @@ from thalweg.data.sources import Table as Table
 from thalweg.data.sources import Text as Text
 from thalweg.data.sources import Wine as Wine
 from thalweg.data.sources import Xor as Xor
+from thalweg.data.sealed import read_sealed as read_sealed
+from thalweg.data.sealed import write_sealed as write_sealed
 from thalweg.data.split import Split as Split
+from thalweg.data.targets import label as label

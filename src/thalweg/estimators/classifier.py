@@ -9,8 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from thalweg.core import DataError, UsageError, law
-from thalweg.data import Dataset
-from thalweg.data.targets import label
+from thalweg.data import Dataset, label
 from thalweg.estimators.base import Estimator
 from thalweg.estimators.learning import as_dataset
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from thalweg.core import Component, law, read_fields
 from thalweg.schedules import WarmupCosine
-from thalweg.train import EarlyStopping
-from thalweg.train.recipe import default_rule
+from thalweg.train import EarlyStopping, default_rule
 
 _DEFAULTS: dict[str, Callable[[], Component]] = {
     "rule": default_rule,

@@ -13,16 +13,25 @@ import torch
 from torch import nn
 
 from thalweg.core import Outcome, UsageError, law
-from thalweg.data import Arrays, Dataset, Part, Preparation, Split
-from thalweg.data.part import MappedPart, ResidentPart
+from thalweg.data import Arrays, Dataset, MappedPart, Part, Preparation, ResidentPart, Split
 from thalweg.estimators.inner import plain_number
 from thalweg.model import Built, ConvNet, Loss, Model, Recurrent, Transformer, metrics_for
 from thalweg.rules import AdamW, Rule
 from thalweg.rules import State as Memory
-from thalweg.train import EarlyStopping, Job, Recipe, advance, fix_generators, make_job
-from thalweg.train.job import Epoch
-from thalweg.train.state import State, begin, weights_of
-from thalweg.train.step import Direct, Task
+from thalweg.train import (
+    Direct,
+    EarlyStopping,
+    Epoch,
+    Job,
+    Recipe,
+    State,
+    Task,
+    advance,
+    begin,
+    fix_generators,
+    make_job,
+    weights_of,
+)
 
 LEAST_STEPS, LEAST_PASSES, MOST_PASSES = 1200, 20, 400
 MANY_STEPS, FEW_PASSES = 40_000, 5

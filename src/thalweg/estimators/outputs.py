@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from thalweg.train import predict
-from thalweg.train.evaluate import CHUNK
-from thalweg.train.state import FLAT_LIMIT, weights_of
+from thalweg.train import CHUNK, FLAT_LIMIT, predict, weights_of
 
 
 def exact_outputs(module: nn.Module, inputs: Tensor, *, traceable: bool) -> Tensor:

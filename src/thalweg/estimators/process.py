@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from thalweg.core import law
-from thalweg.train import Job, describe
-from thalweg.train.threads import calibrate
+from thalweg.train import Job, calibrate, describe
 
 _WORTH_MEASURING = (
     1 << 26

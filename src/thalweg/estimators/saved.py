@@ -13,12 +13,10 @@ from torch import Tensor, nn
 
 from thalweg.core import Component, RunError, ThalwegError, UsageError, from_plain, to_plain
 from thalweg.core.types import Params
-from thalweg.data import Preparation
-from thalweg.data.sealed import read_sealed, write_sealed
+from thalweg.data import Preparation, read_sealed, write_sealed
 from thalweg.estimators.learning import Learned
 from thalweg.model import Built, build_seeded
-from thalweg.train import FAMILIES
-from thalweg.train.state import weights_of
+from thalweg.train import FAMILIES, weights_of
 
 _COUNTS = ("n_iter_", "loss_curve_", "validation_scores_", "n_features_in_", "seed_", "threads_")
 _LEARNED = ("model", "loss", "rule", "seed", "batch_size", "windows", "bf16", "step")

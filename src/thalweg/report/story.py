@@ -18,8 +18,7 @@ from thalweg.report.facts import Fact, data_facts, recipe_facts
 from thalweg.report.judged import Judged, LostWeights, judge
 from thalweg.report.layers import Heat, read_layers
 from thalweg.signals import Trace
-from thalweg.train import Folder, Recipe
-from thalweg.train.recipe_file import read_toml
+from thalweg.train import Folder, Recipe, read_toml
 
 Scores = dict[str, dict[str, float]]
 

@@ -21,8 +21,7 @@ from thalweg.data import open_source
 from thalweg.model import Built, Model
 from thalweg.runs.rates_figure import draw_rates
 from thalweg.runs.run import Run
-from thalweg.train import Job, Recipe, describe, fix_generators, make_job, read_recipe, start_epoch
-from thalweg.train.threads import calibrate
+from thalweg.train import Job, Recipe, calibrate, describe, fix_generators, make_job, read_recipe, start_epoch
 
 SMOOTH = 7  # steps of the running median
 LOST = 1.5  # times the loss at the start: from there on a rate counts as too large

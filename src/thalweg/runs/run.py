@@ -91,7 +91,8 @@ class Run:
 
     def report(self, path: Path | str | None = None, *, lang: str | None = None) -> Path:
         """Write the report as one HTML file, `report.html` in the run's folder by default; return its path."""
-        return write_report(self.folder, Path(path) if path else self.path / "report.html", lang=lang)
+        place = Path(path) if path else self.path / "report.html"
+        return write_report(self.folder, place, lang=lang, model=self._built)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.outcome.value})"

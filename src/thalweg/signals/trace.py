@@ -57,8 +57,7 @@ class Trace:
     def steps(self, member: int = 0) -> dict[str, NDArray[np.float64]]:
         """Return the per-step columns of one member, each of shape (steps,)."""
         rows = self._rows(f"SELECT {', '.join(STEP_COLUMNS)} FROM steps WHERE member = ? ORDER BY step", member)
-        table = np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=np.float64)
-        table = table.reshape(-1, len(STEP_COLUMNS))
+        table = np.array(rows, dtype=np.float64).reshape(-1, len(STEP_COLUMNS))  # NULL becomes NaN
         return {name: table[:, k] for k, name in enumerate(STEP_COLUMNS)}
 
     def evaluations(self, member: int = 0) -> list[dict[str, Any]]:

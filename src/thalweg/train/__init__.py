@@ -1,9 +1,11 @@
 """The loop: from a recipe to a trained network."""
 
+from thalweg.train.evaluate import CHUNK as CHUNK
 from thalweg.train.evaluate import evaluate as evaluate
 from thalweg.train.evaluate import predict as predict
 from thalweg.train.folder import Folder as Folder
 from thalweg.train.folder import new_folder as new_folder
+from thalweg.train.job import Epoch as Epoch
 from thalweg.train.job import Job as Job
 from thalweg.train.job import describe as describe
 from thalweg.train.job import make_job as make_job
@@ -15,12 +17,24 @@ from thalweg.train.loop import fix_generators as fix_generators
 from thalweg.train.loop import score as score
 from thalweg.train.loop import start_epoch as start_epoch
 from thalweg.train.recipe import Recipe as Recipe
+from thalweg.train.recipe import default_rule as default_rule
 from thalweg.train.recipe import replace as replace
 from thalweg.train.recipe_file import FAMILIES as FAMILIES
 from thalweg.train.recipe_file import read_recipe as read_recipe
+from thalweg.train.recipe_file import read_toml as read_toml
 from thalweg.train.recipe_file import recipe_from_plain as recipe_from_plain
 from thalweg.train.recipe_file import recipe_to_plain as recipe_to_plain
+from thalweg.train.recipe_file import write_recipe as write_recipe
 from thalweg.train.session import Session as Session
 from thalweg.train.session import resume as resume
 from thalweg.train.session import start as start
+from thalweg.train.state import FLAT_LIMIT as FLAT_LIMIT
+from thalweg.train.state import State as State
+from thalweg.train.state import begin as begin
+from thalweg.train.state import weights_of as weights_of
+from thalweg.train.step import Block as Block
+from thalweg.train.step import Direct as Direct
+from thalweg.train.step import Stepper as Stepper
+from thalweg.train.step import Task as Task
 from thalweg.train.stopping import EarlyStopping as EarlyStopping
+from thalweg.train.threads import calibrate as calibrate

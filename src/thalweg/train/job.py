@@ -9,7 +9,7 @@ from torch import Tensor
 
 from thalweg.core import Message, UsageError, message
 from thalweg.data import Dataset, Part, Prepared, epoch_order, prepare
-from thalweg.model import Loss, Model, build_seeded, convnet, loss_for, mlp, transformer
+from thalweg.model import Built, Loss, Model, build_seeded, convnet, loss_for, mlp, transformer
 from thalweg.schedules import progress
 from thalweg.train.compiled import Compiled, block_length
 from thalweg.train.recipe import Recipe
@@ -162,6 +162,8 @@ def default_model(data: Prepared) -> Model:
 
 def describe(model: Model) -> str:
     """Write a model in a few words: its name and the fields that differ from their defaults."""
+    if isinstance(model, Built):
+        return type(model.module).__name__
     fields = [f for f in dataclasses.fields(model) if f.name != "vocabulary"]  # type: ignore[arg-type]
     shown = [f"{f.name}={getattr(model, f.name)}" for f in fields if getattr(model, f.name) != f.default]
     return f"{model.name}({', '.join(shown)})"

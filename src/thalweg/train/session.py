@@ -92,16 +92,18 @@ class Session:
         if self.outcome is Outcome.RUNNING:
             self.outcome = Outcome.FINISHED if job.state.step >= job.num_steps else Outcome.INTERRUPTED
         recorder.save()
-        restored = False
-        if self.outcome is not Outcome.INTERRUPTED:
+        if self.outcome is Outcome.INTERRUPTED:
+            ending = message("train.interrupted", step=job.state.step, run=str(self.folder.path))
+            told: list[tuple[str, Message, object]] = [("outcome", ending, None)]
+        else:
+            recorder.look_last()
             restored = job.state.restore_best()
             for split, part in (("final-validation", job.data.validation), ("test", job.data.test)):
                 if len(part):
                     recorder.test(score(job, part), split=split)
-        else:
-            self.told.append(message("train.interrupted", step=job.state.step, run=str(self.folder.path)))
-        for kind, sentence in describe_end(job, self.outcome, restored):
-            recorder.trace.event(job.state.step, kind, sentence)
+            told = describe_end(job, self.outcome, restored)
+        for kind, sentence, data in told:
+            recorder.trace.event(job.state.step, kind, sentence, data)
             self.told.append(sentence)
         recorder.finish(self.outcome)
 
@@ -142,7 +144,7 @@ def resume(path: Path, *, model: Model | None = None) -> Session:
     if model is not None:
         recipe = dataclasses.replace(recipe, model=model)
     outcome = folder.trace().meta().get("outcome") if folder.trace_file.exists() else None
-    if outcome not in (None, Outcome.INTERRUPTED, Outcome.BUDGET):
+    if outcome not in (None, Outcome.RUNNING, Outcome.INTERRUPTED, Outcome.BUDGET):
         raise RunError(message("train.finished_before", run=str(path)).text())
     _check_data(folder, recipe)
     job = make_job(recipe)
