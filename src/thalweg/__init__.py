@@ -8,7 +8,9 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from thalweg.core.version import VERSION
+
+__version__ = VERSION
 
 if TYPE_CHECKING:
     from thalweg import data as data
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from thalweg.runs import go_on as resume  # noqa: F401 - a name of ours for it
     from thalweg.runs import train as train
     from thalweg.runs.rates import range_test as rates  # noqa: F401 - a name of ours for it
+    from thalweg.train import EarlyStopping as EarlyStopping
     from thalweg.train import Recipe as Recipe
 
 _HOMES = {
@@ -33,6 +36,7 @@ _HOMES = {
     "resume": "thalweg.runs:go_on",
     "Run": "thalweg.runs:Run",
     "Recipe": "thalweg.train:Recipe",
+    "EarlyStopping": "thalweg.train:EarlyStopping",
     "mlp": "thalweg.model:mlp",
     "convnet": "thalweg.model:convnet",
     "recurrent": "thalweg.model:recurrent",

@@ -4,7 +4,10 @@ Any step of any run can thus be played again alone, and a run that was killed go
 the finaliser of SplitMix64 (Steele, Lea and Flood 2014), on Python integers for keys and on int64 tensors for arrays.
 """
 
+import contextlib
 import hashlib
+import random
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -63,3 +66,18 @@ def uniform(key: Tensor, count: int) -> Tensor:
     value = (value ^ _shift_right(value, 27)) * _MIX2
     value = value ^ _shift_right(value, 31)
     return _shift_right(value, 40).to(torch.float32) * (1.0 / (1 << 24))
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Give the process back as it was: the generators of torch, numpy and Python, and the number of threads."""
+    threads, python, arrays = torch.get_num_threads(), random.getstate(), np.random.get_state()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
+            random.setstate(python)
+            np.random.set_state(arrays)

@@ -19,6 +19,8 @@ from thalweg.data.scalers import Scaler as Scaler
 from thalweg.data.scalers import Standardise as Standardise
 from thalweg.data.scalers import WhitenPCA as WhitenPCA
 from thalweg.data.scalers import WhitenZCA as WhitenZCA
+from thalweg.data.sealed import read_sealed as read_sealed
+from thalweg.data.sealed import write_sealed as write_sealed
 from thalweg.data.sources import SOURCES as SOURCES
 from thalweg.data.sources import ArrayFile as ArrayFile
 from thalweg.data.sources import Arrays as Arrays
@@ -39,7 +41,5 @@ from thalweg.data.sources import Table as Table
 from thalweg.data.sources import Text as Text
 from thalweg.data.sources import Wine as Wine
 from thalweg.data.sources import Xor as Xor
-from thalweg.data.sealed import read_sealed as read_sealed
-from thalweg.data.sealed import write_sealed as write_sealed
 from thalweg.data.split import Split as Split
 from thalweg.data.targets import label as label

@@ -14,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from thalweg.core import DataError, Outcome
+from thalweg.core.random import undisturbed
 from thalweg.data import Dataset, Preparation, Scaler
 from thalweg.estimators import learning
 from thalweg.estimators.inner import changed, inner_params, take_apart
 from thalweg.estimators.outputs import exact_outputs
-from thalweg.estimators.process import choose_seed, set_threads, undisturbed
+from thalweg.estimators.process import choose_seed, set_threads
 from thalweg.estimators.saved import read_estimator, write_estimator
 from thalweg.model import Loss, Model
 from thalweg.rules import Rule

@@ -1,10 +1,7 @@
-"""The process around a fit: its generators and its number of threads belong to the caller."""
+"""The seed and the number of threads of a fit."""
 
-import contextlib
 import numbers
-import random
 import secrets
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,24 +9,9 @@ import torch
 from thalweg.core import law
 from thalweg.train import Job, calibrate, describe
 
-_WORTH_MEASURING = (
-    1 << 26
-)  # multiplications a step, a few milliseconds on one thread: below it a second one only costs
+# Multiplications a step, a few milliseconds on one thread: below it a second thread only costs.
+_WORTH_MEASURING = 1 << 26
 _chosen: dict[tuple[object, ...], int] = {}  # measured once a process, so that equal fits take equal steps
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Leave the generators of torch, numpy and Python and the number of threads as they were."""
-    threads, python, numbers_ = torch.get_num_threads(), random.getstate(), np.random.get_state()
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            random.setstate(python)
-            np.random.set_state(numbers_)
 
 
 def choose_seed(random_state: object) -> int:

@@ -9,13 +9,12 @@ does not disturb them.
 import contextlib
 import dataclasses
 import math
-import random
 from collections.abc import Callable, Iterator, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from thalweg.core.random import undisturbed
 from thalweg.model.recurrent import RecurrentLayer, RNNLayer
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -122,7 +121,7 @@ def _run(
     """Run forward and backward on copies; return the calls and the gradients of the parameters."""
     weights = {name: _leaf(param) for name, param in params.items()}
     state = weights | {name: buffer.detach().clone() for name, buffer in buffers.items()}
-    with _generators_kept(x), _listening(module, x) as calls, torch.enable_grad():
+    with undisturbed(), _listening(module, x) as calls, torch.enable_grad():
         outputs = torch.func.functional_call(module, state, (x,))
         if loss is None:
             return calls, {}
@@ -137,18 +136,6 @@ def _run(
 def _leaf(param: Tensor) -> Tensor:
     copy = param.detach().clone()
     return copy.requires_grad_() if copy.is_floating_point() else copy
-
-
-@contextlib.contextmanager
-def _generators_kept(x: Tensor) -> Iterator[None]:
-    """Put the generators of torch, numpy and Python back to where they are."""
-    ours, numpys = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-        try:
-            yield
-        finally:
-            random.setstate(ours)
-            np.random.set_state(numpys)
 
 
 @contextlib.contextmanager

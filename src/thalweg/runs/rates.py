@@ -3,10 +3,8 @@
 Axis letters: N seeds, S steps.
 """
 
-import contextlib
 import dataclasses
 import math
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from thalweg.core import Message, UsageError, law, message
+from thalweg.core.random import undisturbed
 from thalweg.data import open_source
 from thalweg.model import Built, Model
 from thalweg.runs.rates_figure import draw_rates
@@ -97,7 +96,7 @@ def range_test(
     dataset = recipe.data.load()
     used = tuple(recipe.seed + k for k in range(seeds))
     raw = np.full((seeds, steps), np.nan)
-    with _process_unchanged():
+    with undisturbed():
         for row, seed in enumerate(used):
             job = make_job(dataclasses.replace(recipe, seed=seed, compile=False, stop=None), dataset=dataset)
             if row == 0:
@@ -153,27 +152,6 @@ def _blocks(job: Job) -> Iterator[Any]:
         blocks = (batches.block(k) for k in range(len(batches)))
         yield from (block for block in blocks if sum(block.sizes) == size)
         epoch += 1
-
-
-@contextlib.contextmanager
-def _process_unchanged() -> Iterator[None]:
-    """Give generators and threads back as they were."""
-    threads, numbers, python, arrays = (
-        torch.get_num_threads(),
-        torch.get_rng_state(),
-        random.getstate(),
-        np.random.get_state(),
-    )
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_rng_state(numbers)
-        random.setstate(python)
-        np.random.set_state(arrays)
-        if devices:
-            torch.cuda.set_rng_state_all(devices)
 
 
 def _judge(

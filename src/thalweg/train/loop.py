@@ -47,7 +47,7 @@ class Snapshot(NamedTuple):
 def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
     """Train until the plan is done, the validation metric has stopped improving, the budget is spent or the loss is lost.
 
-    Goes on from `job.state`, `seconds` into the run. Between two snapshots the state is whole: to save it there and
+    Goes on from `job.state`, `seconds` into the run; the budget counts from here. Between two snapshots the state is whole: to save it there and
     load it later gives the same run.
     """
     state, trained = job.state, seconds
@@ -79,7 +79,7 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
             evaluation = look(job)
             improved, outcome = _judge(job, evaluation)
         trained += time.perf_counter() - begin
-        if outcome is Outcome.RUNNING and job.recipe.max_seconds and trained >= job.recipe.max_seconds:
+        if outcome is Outcome.RUNNING and job.recipe.max_seconds and trained - seconds >= job.recipe.max_seconds:
             outcome = Outcome.BUDGET
         yield Snapshot(rows, outcome, block, evaluation, improved)
 

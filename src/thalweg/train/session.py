@@ -8,16 +8,15 @@ for snapshot in session:            # leave with `break`, or call session.stop()
 import atexit
 import dataclasses
 import platform
-import random
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 
-import thalweg
 from thalweg.core import Message, Outcome, RunError, make_folder, message, write_atomically
+from thalweg.core.random import undisturbed
+from thalweg.core.version import VERSION
 from thalweg.data import Arrays, Frame, Source
 from thalweg.model import Model
 from thalweg.train.folder import Folder, new_folder
@@ -64,27 +63,22 @@ class Session:
         return steps
 
     def _steps(self) -> Iterator[Snapshot]:
-        before = _process_state(self.job)
-        if self.job.recipe.threads and self.job.device.type == "cpu":
-            torch.set_num_threads(self.job.recipe.threads)
-        try:
-            for snapshot in advance(self.job, seconds=self._seconds):
-                self._recorder.see(snapshot)
-                self.outcome = snapshot.outcome
-                yield snapshot
-                if self._asked_to_stop and self.outcome is Outcome.RUNNING:
-                    break
-            self._end()
-        except GeneratorExit:  # the caller left with `break`
-            self._end()
-        except (
-            BaseException
-        ):  # a step under way may be half done: the last checkpoint is what can be gone on from
-            self._recorder.finish(Outcome.INTERRUPTED)
-            raise
-        finally:
-            self._lock.close()
-            _put_process_state(before)
+        with undisturbed(), self._lock:
+            if self.job.recipe.threads and self.job.device.type == "cpu":
+                torch.set_num_threads(self.job.recipe.threads)
+            try:
+                for snapshot in advance(self.job, seconds=self._seconds):
+                    self._recorder.see(snapshot)
+                    self.outcome = snapshot.outcome
+                    yield snapshot
+                    if self._asked_to_stop and self.outcome is Outcome.RUNNING:
+                        break
+                self._end()
+            except GeneratorExit:  # the caller left with `break`
+                self._end()
+            except BaseException:  # a step under way may be half done: the last checkpoint is what can go on
+                self._recorder.finish(Outcome.INTERRUPTED)
+                raise
 
     def _end(self) -> None:
         """Save; where training is over, give the best weights back and see what the test data say."""
@@ -112,7 +106,8 @@ def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
     """Begin a new run in the next free folder under `out`, or in `folder`, which must be new or empty."""
     job = make_job(recipe)
     place = _claim(folder) if folder else new_folder(out, recipe.data.name)
-    threads, seconds = calibrate(job) if recipe.threads is None else (recipe.threads, {})
+    with undisturbed():
+        threads, seconds = calibrate(job) if recipe.threads is None else (recipe.threads, {})
     job.recipe = dataclasses.replace(job.recipe, threads=threads)
     if job.device.type == "cpu":
         job.said = (*job.said, _say_threads(threads, seconds))
@@ -121,7 +116,7 @@ def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
         better(job, job.recipe.stop.metric)
     on_disk = dataclasses.replace(job.recipe, data=_on_disk(recipe.data, place))
     made_with = {
-        "thalweg": thalweg.__version__,
+        "thalweg": VERSION,
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
@@ -184,16 +179,3 @@ def _say_threads(threads: int, seconds: dict[int, float]) -> Message:
         return message("train.threads_kept", threads=threads)
     times = ", ".join(f"{count}: {value * 1e3:.3g} ms" for count, value in sorted(seconds.items()))
     return message("train.threads", threads=threads, times=times)
-
-
-def _process_state(job: Job) -> tuple[int, torch.Tensor, object, object]:
-    del job
-    return torch.get_num_threads(), torch.get_rng_state(), random.getstate(), np.random.get_state()
-
-
-def _put_process_state(before: tuple[int, torch.Tensor, object, object]) -> None:
-    threads, torch_state, python_state, numpy_state = before
-    torch.set_num_threads(threads)
-    torch.set_rng_state(torch_state)
-    random.setstate(python_state)  # type: ignore[arg-type]
-    np.random.set_state(numpy_state)  # type: ignore[arg-type]

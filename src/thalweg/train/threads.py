@@ -1,6 +1,6 @@
 """How many processor threads a network wants: small ones are many times slower on two than on one. Measured, not guessed."""
 
-import statistics
+import math
 import time
 
 import torch
@@ -9,11 +9,11 @@ from thalweg.train.job import Epoch, Job
 from thalweg.train.loop import fix_generators, start_epoch
 
 BUDGET = 0.12  # seconds of steps for each number of threads
-SLOW_STEP = 0.05  # seconds; from here on a step has enough work for all threads
+SLOW_STEP = 0.5  # seconds; a step this slow has work for all threads, and one thread would take long to try
 
 
 def calibrate(job: Job) -> tuple[int, dict[int, float]]:
-    """Return the number of threads on which a step is fastest, and the median seconds of a step on each that was tried.
+    """Return the number of threads on which a step is fastest, and the seconds of a step on each that was tried.
 
     The steps are taken for real and taken back: the state is as before afterwards, bit for bit. More threads must win
     by a tenth, since they also disturb whatever else runs on the machine. The number of threads stays set.
@@ -22,23 +22,23 @@ def calibrate(job: Job) -> tuple[int, dict[int, float]]:
     if most == 1 or job.device.type != "cpu":
         return most, {}
     kept = _keep(job)
-    batches = start_epoch(job, 0)
+    epoch = start_epoch(job, 0)
     seconds: dict[int, float] = {}
     for threads in (most, 1):
         torch.set_num_threads(threads)
-        seconds[threads] = _time_a_step(job, batches)
+        seconds[threads] = _time_a_step(job, epoch)
         if seconds[most] > SLOW_STEP:
             break
     _put_back(job, kept)
-    chosen = 1 if seconds.get(1, float("inf")) < seconds[most] * 1.1 else most
+    chosen = 1 if seconds.get(1, math.inf) < seconds[most] * 1.1 else most
     torch.set_num_threads(chosen)
     return chosen, seconds
 
 
-def _time_a_step(job: Job, batches: Epoch) -> float:
-    block = batches.block(0)
-    count = len(block.sizes)
-    rates = job.rates(0, count)
+def _time_a_step(job: Job, epoch: Epoch) -> float:
+    """Return the fastest of some steps: on a busy machine the median tells more of the others than of the threads."""
+    block = epoch.block(0)
+    rates = job.rates(0, len(block.sizes))
     times: list[float] = []
     fix_generators(job.recipe.seed, 0)
     job.stepper.take(block, rates)  # recording and first touches are not what a step costs
@@ -46,9 +46,9 @@ def _time_a_step(job: Job, batches: Epoch) -> float:
         start = time.perf_counter()
         job.stepper.take(block, rates)
         times.append(time.perf_counter() - start)
-        if times[0] > SLOW_STEP * count:
+        if times[0] > SLOW_STEP:
             break
-    return statistics.median(times) / count
+    return min(times) / len(block.sizes)
 
 
 def _keep(job: Job) -> tuple[object, ...]:
