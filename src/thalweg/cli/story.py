@@ -7,6 +7,6 @@ from thalweg.report import run_page, tell
 from thalweg.runs import Run
 
 
-def show_run(run: Run) -> None:
-    """Write the page of a run to stdout."""
-    answer(run_page(tell(run.folder), lang=language(), width=page_width()))
+def show_run(run: Run, *, decisions: bool = True) -> None:
+    """Write the page of a run to stdout; `decisions` may be left out where they stand above already."""
+    answer(run_page(tell(run.folder), lang=language(), width=page_width(), decisions=decisions))

@@ -1,6 +1,7 @@
 """`thalweg train`: from data to a trained network, a recorded run and a report."""
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,7 +141,7 @@ def _finish(session: "Session", asked: Mapping[str, Any], *, signalled: int | No
         from thalweg.cli.story import show_run
 
         note("")
-        show_run(run)
+        show_run(run, decisions=not (sys.stdout.isatty() and sys.stderr.isatty()))
     return _code(session, run, fail_on=asked["fail_on"], signalled=signalled)
 
 

@@ -19,7 +19,7 @@ _LOG_FROM = 20.0
 _WORDS = re.compile(r"[\u2e80-\uffef][，。；：、！？）》]*|[^\s\u2e80-\uffef]+|\s+")
 
 
-def run_page(story: Story, *, lang: str | None = None, width: int = 80) -> str:
+def run_page(story: Story, *, lang: str | None = None, width: int = 80, decisions: bool = True) -> str:
     """Write a run as plain text of at most `width` columns: outcome, scores, findings, decisions, files."""
     blocks = [
         _head(story, lang, width),
@@ -28,7 +28,7 @@ def run_page(story: Story, *, lang: str | None = None, width: int = 80) -> str:
         _findings(story, lang, width),
         _list("report.gaps", story.gaps, lang, width),
         _list("report.ending", story.ending, lang, width),
-        _list("report.decided", story.said, lang, width),
+        _list("report.decided", story.said if decisions else (), lang, width),
         _files(story, lang),
     ]
     return "\n\n".join("\n".join(_fit(line, width) for line in block) for block in map(list, blocks) if block)
