@@ -146,3 +146,14 @@ def test_record_plays_on_other_tensors_and_reads_fixed_ones_anew() -> None:
         torch.testing.assert_close(
             play(x), torch.cat([(x @ weight.t()).reshape(-1), weight.sum(0)]), rtol=0, atol=0
         )
+
+
+def test_bfloat16_trains_close_to_float32() -> None:
+    ends = []
+    for precision in ("float32", "bfloat16"):
+        job = make_job(digits(tw.mlp(32), precision=precision, epochs=4, stop=None))
+        assert isinstance(job.stepper, Direct if precision == "bfloat16" else Played)
+        *_, last = (row for snapshot in advance(job) for row in snapshot.rows)
+        assert all(weight.dtype == torch.float32 for weight in job.state.trainable.values())
+        ends.append(last.loss)
+    assert ends[0] != ends[1] and ends[1] == pytest.approx(ends[0], rel=0.3, abs=0.05)

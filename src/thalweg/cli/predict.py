@@ -28,13 +28,18 @@ _EXAMPLES = (
 @click.argument("data", metavar="DATA")
 @option("--out", metavar="FILE", section="choice", help="to_file")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
+@option("--length", metavar="N", type=click.IntRange(1), default=400, section="choice", help="length")
 @common
-def command(run: str, data: str, *, out: str | None, where: str, json_to: str | None, quiet: bool) -> int:
+def command(  # noqa: PLR0913 - click gives each option by name
+    run: str, data: str, *, out: str | None, where: str, length: int, json_to: str | None, quiet: bool
+) -> int:
     from thalweg.runs.store import find_run
     from thalweg.train import Folder
 
     see_working_folder()
     path = find_run(Path(where), run)
+    if Folder(path).preparation().task == "language":
+        return _go_on(path, data, length=length, out=out, json_to=json_to)
     frame, said = predictions(Folder(path), data)
     for sentence in said:
         note(f"  · {sentence}", quiet=quiet)
@@ -51,6 +56,24 @@ def command(run: str, data: str, *, out: str | None, where: str, json_to: str | 
     return ending.DONE
 
 
+def _go_on(path: Path, data: str, *, length: int, out: str | None, json_to: str | None) -> int:
+    """Write how a network trained on text goes on with the text in a file."""
+    from thalweg.runs import Run, continue_text
+
+    try:
+        prompt = Path(data).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{data} is no text that can be read: {error}.") from None
+    text = continue_text(Run(path), prompt, length=length)
+    if out:
+        write_atomically(Path(out), text)
+    elif json_to != "-":
+        click.echo(text)
+    if json_to:
+        write_record("continuation", {"run": path.name, "data": data, "text": text}, to=json_to)
+    return ending.DONE
+
+
 def predictions(folder: "Folder", data: str) -> tuple["pl.DataFrame", list[str]]:
     """Return the predictions of a run for data, and what was noticed about the data."""
     import polars as pl
@@ -59,10 +82,6 @@ def predictions(folder: "Folder", data: str) -> tuple["pl.DataFrame", list[str]]
     from thalweg.train import predict
 
     preparation = folder.preparation()
-    if preparation.task == "language":
-        raise UsageError(
-            "`thalweg predict` needs a run on examples, got one on text; it cannot go on with a text yet."
-        )
     source = open_source(data)
     inputs = preparation.encode(source)
     said = (

@@ -60,8 +60,10 @@ def uniform(key: Tensor, count: int) -> Tensor:
 
     Works under vmap (one key a member) and compile; same bits on every device.
     """
-    index = torch.arange(1, count + 1, dtype=torch.int64, device=key.device)
-    value = key + index * _STEP
+    index = torch.arange(count, dtype=torch.int64, device=key.device)
+    # Exclusive or, not a sum: torch's compiler writes `index * _STEP` as signed arithmetic on a loop's counter, the
+    # C++ compiler concludes from its overflow that the loop is short, and memory is written past the end.
+    value = ((key * _STEP) ^ index) * _STEP
     value = (value ^ _shift_right(value, 30)) * _MIX1
     value = (value ^ _shift_right(value, 27)) * _MIX2
     value = value ^ _shift_right(value, 31)
