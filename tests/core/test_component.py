@@ -5,6 +5,7 @@ import importlib
 import itertools
 import tomllib
 import types
+import typing
 from typing import Annotated, Any, ClassVar, Literal, final
 
 import pytest
@@ -60,7 +61,7 @@ def test_round_trip_of_the_defaults(what, name):
 @pytest.mark.parametrize(("what", "name"), PLAIN)
 def test_round_trip_of_each_field(what, name):
     member = FAMILIES[what][name]
-    hints, numbers = read_hints(member), knobs(member)
+    hints, numbers = typing.get_type_hints(member), knobs(member)
     for field in dataclasses.fields(member):
         value = other(field, hints[field.name], numbers.get(field.name))
         if value is None:
@@ -74,19 +75,12 @@ def test_round_trip_of_each_field(what, name):
         assert again == component != member()
 
 
-def read_hints(member):
-    import typing
-
-    return typing.get_type_hints(member)
-
-
 @pytest.mark.parametrize(("what", "name"), EVERY)
 def test_members_are_final_frozen_keyword_only_and_named(what, name):
     member = FAMILIES[what][name]
     assert member.name == name and issubclass(member, Component)
     assert getattr(member, "__final__", False)
-    parameters = member.__dataclass_params__
-    assert parameters.frozen and parameters.kw_only
+    assert member.__dataclass_params__.frozen and all(field.kw_only for field in dataclasses.fields(member))
 
 
 @pytest.mark.parametrize(("what", "name"), EVERY)

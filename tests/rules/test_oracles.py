@@ -8,7 +8,7 @@ import torch
 
 from thalweg.rules import SGD, Adam, AdamW, RMSProp
 
-_spec = importlib.util.spec_from_file_location("oracles_rules", Path(__file__).parents[1] / "oracles" / "rules.py")
+_spec = importlib.util.spec_from_file_location("oracles_references", Path(__file__).parents[1] / "oracles" / "references.py")
 oracles = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(oracles)
 

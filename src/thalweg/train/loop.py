@@ -17,6 +17,7 @@ from thalweg.train.evaluate import evaluate
 from thalweg.train.job import Epoch, Job
 from thalweg.train.step import Block, Direct
 
+RATES_AT_ONCE = 2048  # a schedule costs the same for one step as for so many
 TRAIN_SAMPLE = 512  # training examples that an evaluation looks at, beside all of the validation data
 
 
@@ -47,11 +48,13 @@ class Snapshot(NamedTuple):
 def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
     """Train until the plan is done, the validation metric has stopped improving, the budget is spent or the loss is lost.
 
-    Goes on from `job.state`, `seconds` into the run; the budget counts from here. Between two snapshots the state is whole: to save it there and
-    load it later gives the same run.
+    Goes on from `job.state`, `seconds` into the run; the budget counts from here. Between two snapshots the state is
+    whole: to save it there and load it later gives the same run.
     """
     state, trained = job.state, seconds
     batches: Epoch | None = None
+    rates: list[float] = []
+    rates_from = state.step
     outcome = Outcome.RUNNING if state.step < job.num_steps else Outcome.FINISHED
     while outcome is Outcome.RUNNING:
         begin = time.perf_counter()
@@ -59,15 +62,17 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
         epoch, within = divmod(first, job.steps_per_epoch)
         if batches is None or within == 0:
             batches = start_epoch(job, epoch)
-            rates = job.rates(epoch * job.steps_per_epoch, job.steps_per_epoch)
+        if first + length > rates_from + len(rates):
+            rates, rates_from = job.rates(first, RATES_AT_ONCE), first
         if isinstance(job.stepper, Direct):
             fix_generators(job.recipe.seed, first)
         block = batches.block(within // length)
-        taken = job.stepper.take(block, rates[within : within + length])
+        at = first - rates_from
+        taken = job.stepper.take(block, rates[at : at + len(block.sizes)])
         now = trained + time.perf_counter() - begin
         rows = tuple(
             [
-                Row(first + k, (first + k) / job.steps_per_epoch, loss, rates[within + k], norm, now)
+                Row(first + k, (first + k) / job.steps_per_epoch, loss, rates[at + k], norm, now)
                 for k, (loss, norm) in enumerate(taken)
             ]
         )

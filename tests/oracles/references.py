@@ -1,6 +1,4 @@
-"""Plain references of update rules, in the letters of their sources; no code shared with the package."""
-
-import math
+"""Plain references, in the letters of their sources; no code shared with the package."""
 
 
 def momentum_average(theta, grads, *, alpha, rho):
@@ -33,5 +31,9 @@ def splitmix64(state):
         yield z ^ (z >> 31)
 
 
-def half_cosine(t, period):
-    return (1 + math.cos(math.pi * t / period)) / 2
+def draws(key, count):
+    """Our counter-based stream: SplitMix64's finaliser of (key * golden xor index) * golden, on plain integers."""
+    mask, golden = (1 << 64) - 1, 0x9E3779B97F4A7C15
+    for index in range(count):
+        value = (((key * golden) & mask) ^ index) * golden & mask
+        yield next(splitmix64((value - golden) & mask)) >> 40
