@@ -14,9 +14,14 @@ def small_disk(tmp_path):
     def make(size):
         place = tmp_path / f"disk-{len(mounted)}"
         place.mkdir()
-        if os.geteuid() or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, check=False
-        ).returncode:
+        if (
+            os.geteuid()
+            or subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place],
+                capture_output=True,
+                check=False,
+            ).returncode
+        ):
             pytest.skip("needs the right to mount a small file system")
         mounted.append(place)
         return place

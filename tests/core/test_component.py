@@ -12,23 +12,39 @@ import pytest
 import tomli_w
 
 from thalweg.core import (
-    Component, UnknownName, UsageError, coerce, find, from_plain, knobs, members, read_fields, to_plain,
-)  # fmt: skip
+    Component,
+    UnknownName,
+    UsageError,
+    coerce,
+    find,
+    from_plain,
+    knobs,
+    members,
+    read_fields,
+    to_plain,
+)
 
 CATALOGUES = {
-    "rule": ("thalweg.rules", "RULES"), "schedule": ("thalweg.schedules", "SCHEDULES"), "check": ("thalweg.findings", "CHECKS"),
-    "model": ("thalweg.model", "MODELS"), "loss": ("thalweg.model", "LOSSES"), "scaler": ("thalweg.data", "SCALERS"),
+    "rule": ("thalweg.rules", "RULES"),
+    "schedule": ("thalweg.schedules", "SCHEDULES"),
+    "check": ("thalweg.findings", "CHECKS"),
+    "model": ("thalweg.model", "MODELS"),
+    "loss": ("thalweg.model", "LOSSES"),
+    "scaler": ("thalweg.data", "SCALERS"),
     "data": ("thalweg.data", "SOURCES"),
-}  # fmt: skip
-FAMILIES = {what: getattr(importlib.import_module(module), name) for what, (module, name) in CATALOGUES.items()}
+}
+FAMILIES = {
+    what: getattr(importlib.import_module(module), name) for what, (module, name) in CATALOGUES.items()
+}
 EVERY = [(what, name) for what, family in FAMILIES.items() for name in family]
 
 
 def required(member):
     return [
-        field.name for field in dataclasses.fields(member)
+        field.name
+        for field in dataclasses.fields(member)
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]  # fmt: skip
+    ]
 
 
 PLAIN = [(what, name) for what, name in EVERY if not required(FAMILIES[what][name])]
@@ -87,7 +103,27 @@ def test_members_are_final_frozen_keyword_only_and_named(what, name):
 def test_any_value_is_read_or_refused_in_a_sentence(what, name):
     """Whatever a recipe holds, no field lets a raw error out."""
     member = FAMILIES[what][name]
-    odd = ["", "x", "none", "1", "0.5", "true", 0, 1, -3, 2.5, float("nan"), True, [], [1, 2], ["a"], [[1]], {}, {"a": 1}, None]
+    odd = [
+        "",
+        "x",
+        "none",
+        "1",
+        "0.5",
+        "true",
+        0,
+        1,
+        -3,
+        2.5,
+        float("nan"),
+        True,
+        [],
+        [1, 2],
+        ["a"],
+        [[1]],
+        {},
+        {"a": 1},
+        None,
+    ]
     for field, value in itertools.product(dataclasses.fields(member), odd):
         try:
             read_fields(member, {field.name: value}, what)
@@ -123,7 +159,9 @@ class Dog(Animal):
 
 
 def test_members():
-    found = members(Animal, {"Animal": Animal, "Cat": Cat, "also": Cat, "Dog": Dog, "x": 1, "int": int, "types": types})
+    found = members(
+        Animal, {"Animal": Animal, "Cat": Cat, "also": Cat, "Dog": Dog, "x": 1, "int": int, "types": types}
+    )
     assert found == {"cat": Cat, "dog": Dog} and list(found) == ["cat", "dog"]
 
 
@@ -151,7 +189,9 @@ def test_find():
 def test_plain():
     assert to_plain(Cat()) == {"kind": "cat", "lives": 9, "colours": ["grey"]}
     assert to_plain(Cat(place=(1.0, 2.0)))["place"] == [1.0, 2.0]
-    built = from_plain(KINDS, {"kind": "cat", "lives": "3", "colours": "red, blue", "place": [1, 2]}, "animal")
+    built = from_plain(
+        KINDS, {"kind": "cat", "lives": "3", "colours": "red, blue", "place": [1, 2]}, "animal"
+    )
     assert built == Cat(lives=3, colours=("red", "blue"), place=(1.0, 2.0))
 
 
@@ -182,25 +222,63 @@ REFUSED = object()
 @pytest.mark.parametrize(
     ("hint", "value", "expected"),
     [
-        (int, 3, 3), (int, "3", 3), (int, " -3 ", -3), (int, 3.0, REFUSED), (int, "3.5", REFUSED), (int, True, REFUSED),
-        (float, 3, 3.0), (float, "1e-3", 1e-3), (float, "nan?", REFUSED), (float, True, REFUSED), (float, None, REFUSED),
-        (bool, True, True), (bool, "yes", True), (bool, "False", False), (bool, "0", False), (bool, 1, REFUSED),
+        (int, 3, 3),
+        (int, "3", 3),
+        (int, " -3 ", -3),
+        (int, 3.0, REFUSED),
+        (int, "3.5", REFUSED),
+        (int, True, REFUSED),
+        (float, 3, 3.0),
+        (float, "1e-3", 1e-3),
+        (float, "nan?", REFUSED),
+        (float, True, REFUSED),
+        (float, None, REFUSED),
+        (bool, True, True),
+        (bool, "yes", True),
+        (bool, "False", False),
+        (bool, "0", False),
+        (bool, 1, REFUSED),
         (bool, "perhaps", REFUSED),
-        (str, "a", "a"), (str, 1, REFUSED), (str, None, REFUSED),
-        (Annotated[float, "note"], "2", 2.0), (Annotated[int | None, "note"], "none", None),
-        (int | None, None, None), (int | None, "none", None), (int | None, "4", 4), (int | None, "four", REFUSED),
-        (str | None, "none", "none"), (str | None, None, None), (int | str, "4", 4), (int | str, "four", "four"),
-        (int | str, None, REFUSED), (int | bool, "true", True),
-        (float | tuple[float, ...], "1,2", (1.0, 2.0)), (float | tuple[float, ...], 3, 3.0),
-        (tuple[int, ...], [1, 2], (1, 2)), (tuple[int, ...], (1,), (1,)), (tuple[int, ...], "64, 32,", (64, 32)),
-        (tuple[int, ...], 64, (64,)), (tuple[int, ...], [], ()), (tuple[int, ...], "", ()), (tuple[int, ...], "a", REFUSED),
-        (tuple[int, ...], None, REFUSED), (tuple[int, ...], [1.5], REFUSED), (tuple[int, ...], True, REFUSED),
-        (tuple[int, float], [1, 2], (1, 2.0)), (tuple[int, float], [1], REFUSED), (tuple[int, float], "1,2", (1, 2.0)),
-        (Literal["a", "b"], "a", "a"), (Literal["a", "b"], "c", REFUSED), (Literal["a", "b"], None, REFUSED),
-        (Literal["a", "b"], ["a"], REFUSED), (Literal["a", "b"] | None, None, None),
-        (Any, {"x": 1}, {"x": 1}), (dict[str, int], {"x": 1}, {"x": 1}), (dict[str, int], 3, REFUSED),
+        (str, "a", "a"),
+        (str, 1, REFUSED),
+        (str, None, REFUSED),
+        (Annotated[float, "note"], "2", 2.0),
+        (Annotated[int | None, "note"], "none", None),
+        (int | None, None, None),
+        (int | None, "none", None),
+        (int | None, "4", 4),
+        (int | None, "four", REFUSED),
+        (str | None, "none", "none"),
+        (str | None, None, None),
+        (int | str, "4", 4),
+        (int | str, "four", "four"),
+        (int | str, None, REFUSED),
+        (int | bool, "true", True),
+        (float | tuple[float, ...], "1,2", (1.0, 2.0)),
+        (float | tuple[float, ...], 3, 3.0),
+        (tuple[int, ...], [1, 2], (1, 2)),
+        (tuple[int, ...], (1,), (1,)),
+        (tuple[int, ...], "64, 32,", (64, 32)),
+        (tuple[int, ...], 64, (64,)),
+        (tuple[int, ...], [], ()),
+        (tuple[int, ...], "", ()),
+        (tuple[int, ...], "a", REFUSED),
+        (tuple[int, ...], None, REFUSED),
+        (tuple[int, ...], [1.5], REFUSED),
+        (tuple[int, ...], True, REFUSED),
+        (tuple[int, float], [1, 2], (1, 2.0)),
+        (tuple[int, float], [1], REFUSED),
+        (tuple[int, float], "1,2", (1, 2.0)),
+        (Literal["a", "b"], "a", "a"),
+        (Literal["a", "b"], "c", REFUSED),
+        (Literal["a", "b"], None, REFUSED),
+        (Literal["a", "b"], ["a"], REFUSED),
+        (Literal["a", "b"] | None, None, None),
+        (Any, {"x": 1}, {"x": 1}),
+        (dict[str, int], {"x": 1}, {"x": 1}),
+        (dict[str, int], 3, REFUSED),
     ],
-)  # fmt: skip
+)
 def test_coerce(hint, value, expected):
     if expected is REFUSED:
         with pytest.raises(UsageError) as error:

@@ -5,12 +5,23 @@ import pickle
 import pytest
 
 from thalweg.core import (
-    DataError, MissingPackage, RunError, StorageError, ThalwegError, UnknownName, UsageError, law, optional,
-)  # fmt: skip
+    DataError,
+    MissingPackage,
+    RunError,
+    StorageError,
+    ThalwegError,
+    UnknownName,
+    UsageError,
+    law,
+    optional,
+)
 
 
 def test_a_law_names_call_law_value_and_cure():
-    assert str(law("Adam(beta1=...)", "must lie in [0, 1)", 1.2)) == "`Adam(beta1=...)` must lie in [0, 1), got 1.2."
+    assert (
+        str(law("Adam(beta1=...)", "must lie in [0, 1)", 1.2))
+        == "`Adam(beta1=...)` must lie in [0, 1), got 1.2."
+    )
     assert str(law("f(x)", "must be set", None, "Set it.")) == "`f(x)` must be set, got None. Set it."
     assert isinstance(law("f", "is", 1), UsageError)
 
@@ -58,9 +69,13 @@ def test_missing_package():
 
 
 FAMILY = {
-    UsageError: ValueError, UnknownName: ValueError, DataError: ValueError, StorageError: OSError, MissingPackage: ImportError,
+    UsageError: ValueError,
+    UnknownName: ValueError,
+    DataError: ValueError,
+    StorageError: OSError,
+    MissingPackage: ImportError,
     RunError: ThalwegError,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", FAMILY)
@@ -72,11 +87,15 @@ def test_the_tree(kind):
 @pytest.mark.parametrize(
     "error",
     [
-        UsageError("wrong"), UnknownName("rule", "adm", ["adam"]), DataError("bad", file="a", row=1), RunError("old"),
-        StorageError("full"), MissingPackage("ray", "ray", "Searching"),
+        UsageError("wrong"),
+        UnknownName("rule", "adm", ["adam"]),
+        DataError("bad", file="a", row=1),
+        RunError("old"),
+        StorageError("full"),
+        MissingPackage("ray", "ray", "Searching"),
     ],
     ids=lambda error: type(error).__name__,
-)  # fmt: skip
+)
 def test_errors_leave_a_worker_process(error):
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         again = pickle.loads(pickle.dumps(error, protocol))

@@ -65,9 +65,14 @@ def test_content_is_on_disk_before_it_takes_the_name(tmp_path, monkeypatch):
 
 
 SENTENCES = {
-    errno.ENOSPC: "the disk is full", errno.EDQUOT: "quota is used up", errno.EACCES: "no permission", errno.EPERM: "no permission",
-    errno.EROFS: "read-only", errno.ENOTDIR: "is a file, not a folder", errno.EFBIG: "may not grow that large",
-}  # fmt: skip
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "quota is used up",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.EROFS: "read-only",
+    errno.ENOTDIR: "is a file, not a folder",
+    errno.EFBIG: "may not grow that large",
+}
 
 
 @pytest.mark.parametrize("number", SENTENCES)
@@ -90,7 +95,7 @@ def test_each_refusal_has_its_sentence_and_leaves_nothing_behind(tmp_path, monke
 def test_other_errors_stay_as_they_are(tmp_path):
     with pytest.raises(FileNotFoundError), storage_errors(tmp_path):
         raise FileNotFoundError(errno.ENOENT, "gone")
-    with pytest.raises(StorageError, match="^said before$"), storage_errors(tmp_path):
+    with pytest.raises(StorageError, match=r"^said before$"), storage_errors(tmp_path):
         raise StorageError("said before")
     with pytest.raises(KeyError), storage_errors(tmp_path):
         raise KeyError("x")
@@ -117,7 +122,9 @@ try:
 except StorageError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith(f"{tmp_path / 'a'} could not be written: a file may not grow that large")
     assert list(tmp_path.iterdir()) == []
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000

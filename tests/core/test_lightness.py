@@ -15,6 +15,9 @@ import pytest
 )  # fmt: skip
 def test_torch_stays_out(code):
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys\nprint('torch' in sys.modules)"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{code}\nimport sys\nprint('torch' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""Counter-based draws: golden values, the same bits everywhere, no pattern that the eye or a moment could see."""
+"""Counter-based draws: golden values, the same bits everywhere, no pattern that could be seen."""
 
 import importlib.util
 import itertools
@@ -12,14 +12,22 @@ import torch
 
 from thalweg.core.random import generator, key, mix, numpy_generator, uniform
 
-_spec = importlib.util.spec_from_file_location("oracles_references", Path(__file__).parents[1] / "oracles" / "references.py")
+_spec = importlib.util.spec_from_file_location(
+    "oracles_references", Path(__file__).parents[1] / "oracles" / "references.py"
+)
 oracles = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(oracles)
 
 
 def test_mix_is_splitmix64():
     """The first numbers of the reference implementation from the state 1234567, as published with it."""
-    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+    published = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
     stream = list(itertools.islice(oracles.splitmix64(1234567), 5))
     assert stream == published
     assert mix(1234567) == published[0]
@@ -45,12 +53,22 @@ def test_keys_differ():
 
 
 def test_generators_repeat_and_differ():
-    assert torch.equal(torch.rand(4, generator=generator(1, "a", 2)), torch.rand(4, generator=generator(1, "a", 2)))
-    assert not torch.equal(torch.rand(4, generator=generator(1, "a", 2)), torch.rand(4, generator=generator(1, "b", 2)))
-    assert numpy_generator(1, "a").random() == numpy_generator(1, "a").random() != numpy_generator(2, "a").random()
+    assert torch.equal(
+        torch.rand(4, generator=generator(1, "a", 2)), torch.rand(4, generator=generator(1, "a", 2))
+    )
+    assert not torch.equal(
+        torch.rand(4, generator=generator(1, "a", 2)), torch.rand(4, generator=generator(1, "b", 2))
+    )
+    assert (
+        numpy_generator(1, "a").random()
+        == numpy_generator(1, "a").random()
+        != numpy_generator(2, "a").random()
+    )
 
 
-KEYS = torch.tensor([key(seed, "test", step) for seed in range(4) for step in range(4)] + [0, 1, -1, 2**63 - 1, -(2**63)])
+KEYS = torch.tensor(
+    [key(seed, "test", step) for seed in range(4) for step in range(4)] + [0, 1, -1, 2**63 - 1, -(2**63)]
+)
 
 
 def test_uniform_is_the_reference_stream():
@@ -72,7 +90,7 @@ def test_draw_depends_on_its_index_alone():
 @pytest.mark.long
 @pytest.mark.parametrize("count", [1, 7, 16, 257, 4099])
 def test_uniform_compiled_has_the_same_bits(count):
-    """In a process of its own: a kernel that the compiler makes wrongly writes past its memory, and took pytest along."""
+    """In a process of its own: a kernel made wrongly writes past its memory and would take pytest along."""
     code = f"""
 import torch
 from thalweg.core.random import uniform

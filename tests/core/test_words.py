@@ -50,13 +50,21 @@ def test_chinese_is_chinese(area):
 
 
 def asked_for():
-    """Yield (file:line, key or prefix, whether it is whole, names given or None) for each call of message and say."""
+    """Yield (file:line, key or its start, is it whole, names given or None) for each call."""
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("message", "say") and node.args):
+            if not (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", "") in ("message", "say")
+                and node.args
+            ):
                 continue
             given = None if any(k.arg is None for k in node.keywords) else {k.arg for k in node.keywords}
-            choices = [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else [node.args[0]]
+            choices = (
+                [node.args[0].body, node.args[0].orelse]
+                if isinstance(node.args[0], ast.IfExp)
+                else [node.args[0]]
+            )
             for key in choices:
                 place = f"{path.relative_to(SOURCE)}:{node.lineno}"
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
@@ -69,7 +77,12 @@ ASKED = list(asked_for())
 
 
 def test_the_search_finds_something():
-    assert len(ASKED) > 60 and {key.partition(".")[0] for _, key, _, _ in ASKED} >= {"train", "findings", "data", "cli"}
+    assert len(ASKED) > 60 and {key.partition(".")[0] for _, key, _, _ in ASKED} >= {
+        "train",
+        "findings",
+        "data",
+        "cli",
+    }
 
 
 def test_every_sentence_asked_for_exists_and_gets_what_it_needs():
@@ -115,7 +128,7 @@ def test_language_set(no_language):
     assert language() == "en"
     set_language(None)
     assert language() == "zh"
-    with pytest.raises(UnknownName, match="Unknown language 'english': did you mean|known: en, zh"):
+    with pytest.raises(UnknownName, match="Unknown language 'english'"):
         set_language("english")
     assert language() == "zh"
 

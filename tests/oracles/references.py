@@ -11,7 +11,7 @@ def momentum_average(theta, grads, *, alpha, rho):
 
 
 def adam_as_on_the_slides(theta, grads, *, alpha, beta1, beta2, epsilon):
-    """Adam without bias correction: m, s as running averages; theta <- theta - alpha m / (sqrt(s) + epsilon)."""
+    """Adam without bias correction: m, s averages; theta <- theta - alpha m / (sqrt(s) + epsilon)."""
     m = s = 0 * theta
     for g in grads:
         m = beta1 * m + (1 - beta1) * g
@@ -32,7 +32,7 @@ def splitmix64(state):
 
 
 def draws(key, count):
-    """Our counter-based stream: SplitMix64's finaliser of (key * golden xor index) * golden, on plain integers."""
+    """Our counter-based stream: SplitMix64's finaliser of (key * golden xor index) * golden."""
     mask, golden = (1 << 64) - 1, 0x9E3779B97F4A7C15
     for index in range(count):
         value = (((key * golden) & mask) ^ index) * golden & mask

@@ -1,4 +1,4 @@
-"""What every rule of the catalogue owes: purity, constant memory, precision kept, members and parameters apart."""
+"""What every rule of the catalogue owes: pure, memory and precision kept, members and parameters apart."""
 
 import dataclasses
 import itertools
@@ -156,7 +156,9 @@ def test_each_number_has_a_knob_and_defaults_obey_it(name):
         assert knob.meaning and knob.low < knob.high and knob.allows(knob.low) and knob.allows(knob.high)
 
 
-@pytest.mark.parametrize(("name", "lr"), list(itertools.product(RULES, [0, -1.0, float("nan"), float("inf")])))
+@pytest.mark.parametrize(
+    ("name", "lr"), list(itertools.product(RULES, [0, -1.0, float("nan"), float("inf")]))
+)
 def test_a_rate_that_is_none_is_refused(name, lr):
     with pytest.raises(UsageError) as error:
         RULES[name](lr=lr)
@@ -166,9 +168,14 @@ def test_a_rate_that_is_none_is_refused(name, lr):
 # Members: hyperparameters as tensors of shape (P,), the parameters stacked.
 
 RANGES = {
-    "lr": (1e-3, 1e-1), "momentum": (0.0, 0.9), "beta1": (0.0, 0.95), "beta2": (0.5, 0.999), "alpha": (0.5, 0.99),
-    "eps": (1e-8, 1e-2), "weight_decay": (0.0, 0.3),
-}  # fmt: skip
+    "lr": (1e-3, 1e-1),
+    "momentum": (0.0, 0.9),
+    "beta1": (0.0, 0.95),
+    "beta2": (0.5, 0.999),
+    "alpha": (0.5, 0.99),
+    "eps": (1e-8, 1e-2),
+    "weight_decay": (0.0, 0.3),
+}
 MEMBERS = 5
 
 
@@ -191,12 +198,17 @@ def test_population_is_the_loop_over_members(rule, varied, tensor_step):
     stacked = params
     for k, grad in enumerate(grads):
         step = torch.tensor(k) if tensor_step else k
-        change, state = torch.func.vmap(one_step, in_dims=(0, 0, 0, 0, None))(grad, state, stacked, many, step)
+        change, state = torch.func.vmap(one_step, in_dims=(0, 0, 0, 0, None))(
+            grad, state, stacked, many, step
+        )
         stacked = {n: stacked[n] + change[n] for n in stacked}
     for m in range(MEMBERS):
         hyper = {**fixed, **{n: float(values[m]) for n, values in many.items()}}
         alone, memory = walk(
-            rule, {n: t[m] for n, t in params.items()}, [{n: t[m] for n, t in g.items()} for g in grads], hyper=hyper
+            rule,
+            {n: t[m] for n, t in params.items()},
+            [{n: t[m] for n, t in g.items()} for g in grads],
+            hyper=hyper,
         )
         for n in alone:
             torch.testing.assert_close(stacked[n][m], alone[n], rtol=1e-13, atol=1e-14)
@@ -210,8 +222,8 @@ def test_a_population_in_float32_stays_in_float32(rule):
     state = torch.func.vmap(rule.init)(params)
     change, state = torch.func.vmap(lambda g, s, p, h: rule.update(g, s, p, h, 0))(grads, state, params, many)
     assert {t.dtype for content in [change, *state.values()] for t in content.values()} == {torch.float32}
-    alone, _ = rule.update({n: t[0] for n, t in grads.items()}, rule.init({n: t[0] for n, t in params.items()}),
-                           {n: t[0] for n, t in params.items()}, rule.hyper(), 0)  # fmt: skip
+    grad, param = ({n: t[0] for n, t in named.items()} for named in (grads, params))
+    alone, _ = rule.update(grad, rule.init(param), param, rule.hyper(), 0)
     torch.testing.assert_close(change["w"][0], alone["w"], rtol=1e-6, atol=1e-8)
 
 
@@ -230,7 +242,11 @@ def test_a_sick_member_leaves_the_others_alone(rule):
 
 
 def test_a_contradiction_is_refused():
-    with pytest.raises(UsageError, match=r"`SGD\(nesterov=True\)` needs a momentum above 0, got 0.0. Set momentum"):
+    with pytest.raises(
+        UsageError, match=r"`SGD\(nesterov=True\)` needs a momentum above 0, got 0.0. Set momentum"
+    ):
         SGD(nesterov=True)
-    with pytest.raises(UsageError, match=r"Unknown value of SGD\(velocity=...\) 'averag': did you mean 'average'\?"):
+    with pytest.raises(
+        UsageError, match=r"Unknown value of SGD\(velocity=...\) 'averag': did you mean 'average'\?"
+    ):
         SGD(velocity="averag")

@@ -1,4 +1,4 @@
-"""Each rule against torch.optim over 20 steps in float64, and against plain references where torch has no such rule."""
+"""Each rule against torch.optim over 20 steps in float64; plain references where torch has no such rule."""
 
 import importlib.util
 from pathlib import Path
@@ -8,7 +8,9 @@ import torch
 
 from thalweg.rules import SGD, Adam, AdamW, RMSProp
 
-_spec = importlib.util.spec_from_file_location("oracles_references", Path(__file__).parents[1] / "oracles" / "references.py")
+_spec = importlib.util.spec_from_file_location(
+    "oracles_references", Path(__file__).parents[1] / "oracles" / "references.py"
+)
 oracles = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(oracles)
 
@@ -45,7 +47,7 @@ def torchs(kind, grads=None, **settings):
 
 
 def assert_same(left, right, begin=None):
-    """Relative to how far each weight moved, not to the weight: a wrong small change would hide behind a large weight."""
+    """Compare relative to how far each weight moved: a small mistake would hide behind a large weight."""
     begin = start() if begin is None else begin
     assert ((left - right).abs() <= 1e-12 * (right - begin).abs() + 1e-15).all()
 
@@ -55,26 +57,36 @@ CASES = {
     "sgd": (SGD(lr=LR), torch.optim.SGD, {}),
     "sgd decay": (SGD(lr=LR, weight_decay=0.1), torch.optim.SGD, {"weight_decay": 0.1}),
     "momentum": (SGD(lr=LR, momentum=0.9), torch.optim.SGD, {"momentum": 0.9}),
-    "nesterov": (SGD(lr=LR, momentum=0.9, nesterov=True), torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "nesterov": (
+        SGD(lr=LR, momentum=0.9, nesterov=True),
+        torch.optim.SGD,
+        {"momentum": 0.9, "nesterov": True},
+    ),
     "all of sgd": (
-        SGD(lr=LR, momentum=0.8, nesterov=True, weight_decay=0.2), torch.optim.SGD,
+        SGD(lr=LR, momentum=0.8, nesterov=True, weight_decay=0.2),
+        torch.optim.SGD,
         {"momentum": 0.8, "nesterov": True, "weight_decay": 0.2},
     ),
     "rmsprop": (RMSProp(lr=LR), torch.optim.RMSprop, {}),
     "rmsprop eps decay": (
-        RMSProp(lr=LR, alpha=0.9, eps=1e-2, weight_decay=0.1), torch.optim.RMSprop,
+        RMSProp(lr=LR, alpha=0.9, eps=1e-2, weight_decay=0.1),
+        torch.optim.RMSprop,
         {"alpha": 0.9, "eps": 1e-2, "weight_decay": 0.1},
     ),
     "adam": (Adam(lr=LR), torch.optim.Adam, {}),
     "adam coupled": (
-        Adam(lr=LR, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.1), torch.optim.Adam, {**BETAS, "weight_decay": 0.1}
+        Adam(lr=LR, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.1),
+        torch.optim.Adam,
+        {**BETAS, "weight_decay": 0.1},
     ),
     "adamw": (AdamW(lr=LR), torch.optim.AdamW, {}),
     "adamw heavy": (
-        AdamW(lr=LR, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.5), torch.optim.AdamW, {**BETAS, "weight_decay": 0.5}
+        AdamW(lr=LR, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.5),
+        torch.optim.AdamW,
+        {**BETAS, "weight_decay": 0.5},
     ),
     "adamw no decay": (AdamW(lr=LR, weight_decay=0.0), torch.optim.AdamW, {"weight_decay": 0.0}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -107,7 +119,9 @@ def test_average_velocity_needs_a_larger_rate_for_the_same_path(nesterov):
 
 
 def test_adam_without_correction_is_the_slides():
-    expected = oracles.adam_as_on_the_slides(start(), gradients(), alpha=LR, beta1=0.9, beta2=0.999, epsilon=1e-8)
+    expected = oracles.adam_as_on_the_slides(
+        start(), gradients(), alpha=LR, beta1=0.9, beta2=0.999, epsilon=1e-8
+    )
     assert_same(ours(Adam(lr=LR, bias_correction=False)), expected)
 
 
@@ -115,4 +129,6 @@ def test_adams_first_step_is_the_rate():
     grad = {"w": torch.tensor([1e-4, -3.0, 1e4], dtype=torch.float64)}
     rule = Adam(lr=0.1, eps=0.0)
     change, _ = rule.update(grad, rule.init(grad), grad, rule.hyper(), 0)
-    torch.testing.assert_close(change["w"], torch.tensor([-0.1, 0.1, -0.1], dtype=torch.float64), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        change["w"], torch.tensor([-0.1, 0.1, -0.1], dtype=torch.float64), rtol=1e-12, atol=0
+    )

@@ -1,4 +1,4 @@
-"""The trace: what is written is read, damage is said in one sentence, going back forgets what will be written again."""
+"""The trace: what is written is read, damage is one sentence, going back forgets what comes again."""
 
 import contextlib
 import itertools
@@ -49,7 +49,9 @@ def test_round_trip(writer):
     writer.evaluation(step=6, epoch=0.6, split="validation", values={"loss": 9.0}, member=1)
     writer.set_meta(layers=["b", "a"], outcome="finished", seconds=1.5)
     writer.layers(2, {"a": {"mean": 1.0}, "b": {"mean": 2.0, "std": math.nan}, "new": {"mean": 3.0}})
-    writer.event(3, "said", message("train.restored", epoch="7", metric="loss", value="0.5"), {"等": [1, None]})
+    writer.event(
+        3, "said", message("train.restored", epoch="7", metric="loss", value="0.5"), {"等": [1, None]}
+    )
     writer.flush()
     with reading(writer) as trace:
         steps = trace.steps()
@@ -59,7 +61,12 @@ def test_round_trip(writer):
         assert trace.steps(member=1)["step"].tolist() == [0]
         assert len(trace.steps(member=2)["loss"]) == 0
         found = [(r["step"], r["split"], r["metric"]) for r in trace.evaluations()]
-        assert found == [(3, "train", "loss"), (3, "validation", "accuracy"), (3, "validation", "loss"), (6, "validation", "loss")]
+        assert found == [
+            (3, "train", "loss"),
+            (3, "validation", "accuracy"),
+            (3, "validation", "loss"),
+            (6, "validation", "loss"),
+        ]
         assert math.isnan(trace.evaluations()[1]["value"])
         at, values = trace.series("validation", "loss")
         assert at.tolist() == [3, 6] and values.tolist() == [0.5, math.inf]
@@ -67,7 +74,12 @@ def test_round_trip(writer):
         assert [len(column) for column in trace.series("test", "loss")] == [0, 0]
         assert trace.meta() == {"schema": 1, "layers": ["b", "a"], "outcome": "finished", "seconds": 1.5}
         layers = trace.layers()
-        assert [(r["layer"], r["signal"]) for r in layers] == [("b", "mean"), ("b", "std"), ("a", "mean"), ("new", "mean")]
+        assert [(r["layer"], r["signal"]) for r in layers] == [
+            ("b", "mean"),
+            ("b", "std"),
+            ("a", "mean"),
+            ("new", "mean"),
+        ]
         assert math.isnan(layers[1]["value"])
         [event] = trace.events()
         assert (event["step"], event["kind"], event["data"]) == (3, "said", {"等": [1, None]})
@@ -122,7 +134,7 @@ def test_a_writer_that_was_left_open_loses_nothing(tmp_path):
 
 
 def test_going_back(writer):
-    """A run that goes on after 4 updates takes step 4 again; the evaluation made after 4 updates it does not make again."""
+    """A run that goes on after 4 updates takes step 4 again, but does not evaluate again before it."""
     writer.steps([row(step) for step in range(8)])
     for step in (2, 4, 6):
         for split in ("train", "validation"):

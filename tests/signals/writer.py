@@ -1,4 +1,4 @@
-"""A process that writes steps as fast as it can and prints each number after it is written; test_kill.py ends it."""
+"""Write steps as fast as can be and print each number after it is written; test_kill.py ends this process."""
 
 import os
 import sys

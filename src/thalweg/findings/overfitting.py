@@ -7,7 +7,7 @@ import numpy as np
 
 from thalweg.core import message
 from thalweg.findings.base import Check, Evidence, Finding, Severity, Where
-from thalweg.findings.noise import Noise, times, unit, whole_fall
+from thalweg.findings.noise import steadiest, times, unit, whole_fall
 from thalweg.signals import Trace
 
 RISE = 0.1  # of the lowest validation loss, and more than its noise can make out of a level curve
@@ -38,11 +38,11 @@ class Overfitting(Check):
             return []
         end = float(np.median(validation[-3:]))
         fell = float(training[lowest] - np.median(training[-3:]))
-        jumps, training_jumps = (Noise(curve[lowest // 2 :]) for curve in (validation, training))
+        jumps, least = steadiest(validation, lowest, looks=len(validation))
         rise, first = end - best, float(validation[0])
         scale = unit(best, min(best, float(training.min())), whole_fall(trace, first, best))
         matters = max(RISE * scale, LOSS_OF_GAIN * (first - best))
-        if rise <= max(matters, jumps.bound(1, 3, looks=len(validation))) or fell <= training_jumps.bound(1, 3):
+        if rise <= max(matters, least) or fell <= steadiest(training, lowest)[1]:
             return []
         restored = any(event["kind"] == "restored" for event in trace.events())
         epoch = _epoch(trace, int(steps[lowest]))

@@ -39,6 +39,9 @@ class StillImproving(Check):
         jumps = Noise(loss[-3 * tail :])
         if gain <= jumps.bound(tail, tail) or np.argmin(loss) < len(loss) - tail:
             return []
+        half = tail // 2
+        if np.median(loss[-half:]) >= np.median(loss[-tail:-half]):  # it fell, but no longer does
+            return []
         if fall <= 0 or gain < SHARE_OF_ALL * fall:
             return []
         share = gain / unit(before, float(loss.min()), fall)
