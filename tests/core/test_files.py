@@ -55,13 +55,13 @@ write_atomically(Path(sys.argv[1]), "new" * 100_000)
     assert path.read_text() == "newer"
 
 
-def test_content_is_on_disk_before_it_takes_the_name(tmp_path, monkeypatch):
+def test_content_is_on_disk_before_it_takes_the_name_and_then_the_name_is(tmp_path, monkeypatch):
     done = []
     for name in ("fsync", "replace"):
         original = getattr(os, name)
         monkeypatch.setattr(files.os, name, lambda *a, n=name, f=original: (done.append(n), f(*a)))
     write_atomically(tmp_path / "a", "x")
-    assert done == ["fsync", "replace"]
+    assert done == ["fsync", "replace", "fsync"]  # the content, its name, the folder that holds the name
 
 
 SENTENCES = {

@@ -1,5 +1,7 @@
 """Torch's one-kernel updates against the chain of the same rule."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -55,8 +57,21 @@ FLOATS = {"w": torch.zeros(3)}
         (Adam(), {"w": torch.zeros(3), "v": torch.zeros(3, dtype=torch.bfloat16)}),
         (Adam(), {"w": torch.zeros(3, device="meta")}),
         (Adam(), {"w": torch.zeros(3), "v": torch.zeros(3, device="meta")}),
+        (
+            Adam(),
+            {"w": torch.zeros(3), "v": SimpleNamespace(device=torch.device("cuda:0"), dtype=torch.float32)},
+        ),
     ],
-    ids=["rmsprop", "average", "uncorrected", "float64", "mixed types", "meta", "mixed devices"],
+    ids=[
+        "rmsprop",
+        "average",
+        "uncorrected",
+        "float64",
+        "mixed types",
+        "meta",
+        "meta beside cpu",
+        "two devices",
+    ],
 )
 def test_where_there_is_no_kernel(rule, params):
     assert fused(rule, params) is None

@@ -1,7 +1,8 @@
 """`thalweg rates`: the range test on a terminal."""
 
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ _EXAMPLES = (
     "thalweg rates latest --out rates.png",
     "thalweg rates wine --model mlp --rule sgd",
 )
+_OWN = ("--seeds", "--steps", "--low", "--high", "--out", "--runs", "--json", "--quiet", "-q", "--lang")
 _ROWS = 15  # of the table
 
 
@@ -54,7 +56,7 @@ def command(source_or_run: str | None, **asked: Any) -> int:
     if asked["json_to"]:
         write_record("rates", test.to_plain(), to=asked["json_to"])
     if asked["json_to"] != "-":
-        answer(_short(test) if asked["quiet"] else _page(test, what))
+        answer(_short(test) if asked["quiet"] else _page(test, what, _given(what)))
     return ending.DONE
 
 
@@ -83,7 +85,23 @@ def _short(test: "RateTest") -> str:
     return "-" if test.proposed is None else f"{test.proposed:.1e}"
 
 
-def _page(test: "RateTest", what: str) -> str:
+def _given(what: str) -> list[str]:
+    """Return what the command line said of the recipe, for the command that trains with it."""
+    words, given = sys.argv[2:], []
+    while words:
+        word = words.pop(0)
+        name = word.partition("=")[0]
+        if name in _OWN:
+            alone = "=" in word or name in ("--quiet", "-q")
+            if name == "--json":
+                alone = not (words and (words[0] == "-" or words[0].endswith(".json")))
+            del words[: 0 if alone else 1]
+        elif word != what and name != "--lr":
+            given.append(word)
+    return given
+
+
+def _page(test: "RateTest", what: str, given: Sequence[str]) -> str:
     title = say(
         "cli.rates_title", model=test.model, source=test.source, seeds=len(test.seeds), steps=len(test.rates)
     )
@@ -97,7 +115,7 @@ def _page(test: "RateTest", what: str) -> str:
             heading(say("cli.rates_proposed", rate=f"{test.proposed:.2g}")),
             *wrap(reason, page_width() - 4),
         ]
-        lines.append(say("cli.rates_use", source=what, rate=f"{test.proposed:.2g}"))
+        lines += wrap(say("cli.rates_use", source=" ".join([what, *given]), rate=f"{test.proposed:.2g}"), page_width() - 4)
         blocks.append("\n".join(INDENT + line for line in lines))
     blocks.append(_trust(test))
     return "\n\n".join(blocks) + "\n"

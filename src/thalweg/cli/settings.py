@@ -69,7 +69,8 @@ def _unknown_field(head: str, tail: str, *, chosen: str) -> UsageError:
     having = [name for name, member in FAMILIES[head].items() if tail in _fields(member)]
     if having:
         others = f"{', '.join(having)} {'has' if len(having) == 1 else 'have'} it"
-        return UsageError(f"`{head}.{tail}` is no field of {chosen}; {others}: --set {head}={having[0]}.")
+        cure = "" if head == "data" else f": --set {head}={having[0]}"  # what data are is decided by the source
+        return UsageError(f"`{head}.{tail}` is no field of {chosen}; {others}{cure}.")
     known = {f"{head}.{field}" for member in FAMILIES[head].values() for field in _fields(member)}
     return UnknownName("setting", f"{head}.{tail}", known)
 

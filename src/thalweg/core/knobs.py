@@ -5,7 +5,6 @@ search range, slider and documentation.
 """
 
 import dataclasses
-import math
 import typing
 from typing import Annotated, Any
 
@@ -31,7 +30,7 @@ class Knob:
         left, right = (float(end) for end in self.law[1:-1].split(","))
         above = value > left if self.law[0] == "(" else value >= left
         below = value < right if self.law[-1] == ")" else value <= right
-        return above and below and not math.isnan(value)
+        return above and below  # NaN is neither
 
 
 def knobs(component: type) -> dict[str, Knob]:

@@ -10,7 +10,7 @@ from torch import nn
 from thalweg.core import Message, Outcome
 from thalweg.data import Dataset, Source
 from thalweg.findings import Finding, find_all
-from thalweg.model import LayerRow, Model, layer_table, loss_for
+from thalweg.model import Built, LayerRow, Model, layer_table, loss_for
 from thalweg.report import plot_run, write_report
 from thalweg.signals import Trace
 from thalweg.train import Folder, Recipe, predict
@@ -19,10 +19,10 @@ from thalweg.train import Folder, Recipe, predict
 class Run:
     """Read a run from its folder. Everything is looked up when asked for, so a run under way can be read too."""
 
-    def __init__(self, path: Path | str, *, model: Model | None = None) -> None:
+    def __init__(self, path: Path | str, *, model: Model | nn.Module | None = None) -> None:
         self.folder = Folder(Path(path))
         self.folder.must_exist()
-        self._built = model
+        self._built = Built(module=model) if isinstance(model, nn.Module) else model
 
     @property
     def path(self) -> Path:

@@ -30,6 +30,7 @@ from thalweg.train import Folder, describe
 TRASH = ".trash"
 _INDEX = ".index.json"
 _INDEX_SCHEMA = 1
+_HIGHER = {m.name: m.better == "higher" for task in ("classification", "regression", "language") for m in metrics_for(task)}
 _NOT_OVER = ("running", "killed", "damaged")
 
 
@@ -71,10 +72,17 @@ def sort_runs(runs: Sequence[Summary], by: str) -> list[Summary]:
     if name not in SORTS:
         raise UnknownName("column to sort by", name, SORTS)
     field = "modified" if name == "age" else name
-    downwards = field in ("modified", "test", "validation")
     having = [run for run in runs if getattr(run, field) not in (None, "")]
     rest = [run for run in runs if getattr(run, field) in (None, "")]
-    return sorted(having, key=lambda run: getattr(run, field), reverse=downwards != backwards) + rest
+    return sorted(having, key=lambda run: _rank(run, field), reverse=backwards) + rest
+
+
+def _rank(run: Summary, field: str) -> tuple[str, Any]:
+    """Return what sorts the best or newest first; scores of different metrics stay apart."""
+    value = getattr(run, field)
+    if field in ("test", "validation"):
+        return run.metric, -value if _HIGHER.get(run.metric) else value
+    return "", -value if field == "modified" else value
 
 
 def find_run(where: Path, name: str) -> Path:
@@ -170,7 +178,9 @@ def _summarise(path: Path, modified: float) -> Summary:
         return Summary(**place, outcome="damaged", reason=reason)
     scores = last_scores(evaluations)
     metric = main_metric(scores)
-    outcome = meta.get("outcome") or ("running" if _is_held(path) else "killed")
+    outcome = meta.get("outcome", "running")
+    if outcome == "running" and not _is_held(path):
+        outcome = "killed"
     return Summary(
         **place, outcome=outcome, source=_source_name(recipe.data),
         model=describe(recipe.model) if recipe.model else "", rule=recipe.rule.name, metric=metric,

@@ -166,6 +166,12 @@ class TraceWriter:
             self._many(f"INSERT OR REPLACE INTO steps VALUES ({marks})", rows)
             self._journal.clear()
 
+    def sync(self) -> None:
+        """Bring everything written so far to the disk itself, so that a power cut does not take it either."""
+        self.flush()
+        with self._clear_words(), storage_errors(self.path):
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def close(self) -> None:
         self.flush()
         self._journal.close()

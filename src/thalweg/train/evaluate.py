@@ -15,21 +15,21 @@ def evaluate(
     part: Part,
     task: str,
     *,
-    limit: int | None = None,
+    index: Tensor | None = None,
     unit: Tensor | None = None,
 ) -> dict[str, float]:
-    """Return the mean loss and the task's metrics on the first `limit` examples of a part, in evaluation mode.
+    """Return the mean loss and the task's metrics on a part, or the examples of it in `index`, in evaluation mode.
 
     Means are over examples, so the size of the chunks does not matter. `unit` is the targets' deviation, which turns
     errors into the unit of the data. The module's mode is as before afterwards.
     """
     metrics = metrics_for(task)
     total, mode = 0.0, module.training
-    count = len(part) if limit is None else min(limit, len(part))
+    chosen = torch.arange(len(part)) if index is None else index
     module.eval()
     with torch.inference_mode():
-        for start in range(0, count, CHUNK):
-            x, y = part.batch(torch.arange(start, min(start + CHUNK, count)))
+        for piece in chosen.split(CHUNK):
+            x, y = part.batch(piece)
             outputs = module(x)
             total += float(loss.compute(outputs, y).double().sum())
             if unit is not None:
@@ -37,7 +37,7 @@ def evaluate(
             for metric in metrics:
                 metric.update(outputs, y)
     module.train(mode)
-    return {"loss": total / max(count, 1), **{metric.name: metric.value() for metric in metrics}}
+    return {"loss": total / max(len(chosen), 1), **{metric.name: metric.value() for metric in metrics}}
 
 
 def predict(module: nn.Module, inputs: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from thalweg.core import Message, UsageError, message
+from thalweg.core.random import generator
 from thalweg.data import Dataset, Part, Prepared, epoch_order, prepare
 from thalweg.model import Built, Loss, Model, build_seeded, convnet, loss_for, mlp, transformer
 from thalweg.schedules import progress
@@ -19,6 +20,7 @@ from thalweg.train.step import Block, Direct, Played, Stepper, Task
 TARGET_STEPS = (
     4000  # what a run of a small network is given by default; enough for the sets in benchmarks/defaults.py
 )
+TRAIN_SAMPLE = 512  # training examples, drawn once for the run, that an evaluation looks at beside the validation data
 EVALUATION_STEPS = 100  # at least so many steps lie between two evaluations by default
 _GATHER_LIMIT = 1 << 26  # bytes of training data up to which a whole epoch is put in order at once
 
@@ -34,6 +36,7 @@ class Job:
     stepper: Stepper
     device: torch.device
     steps_per_epoch: int
+    sample: Tensor  # of training examples: the fixed ones that evaluations look at
     said: tuple[Message, ...]
 
     @property
@@ -122,7 +125,8 @@ def make_job(recipe: Recipe, *, dataset: Dataset | None = None) -> Job:
     stepper = choose_stepper(state, task, playable=playable, compile=recipe.compile, num_batches=per_epoch)
     count = sum(parameter.numel() for parameter in module.parameters())
     said += [message("train.model", model=describe(model), parameters=f"{count:,}"), *more]
-    return Job(recipe, data, loss, state, stepper, device, per_epoch, tuple(said))
+    order = torch.randperm(len(data.train), generator=generator(recipe.seed, "sample"))
+    return Job(recipe, data, loss, state, stepper, device, per_epoch, order[:TRAIN_SAMPLE], tuple(said))
 
 
 def choose_device(name: str) -> torch.device:

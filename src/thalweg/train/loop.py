@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from thalweg.core import Outcome, UnknownName
 from thalweg.core.random import key
@@ -18,7 +19,6 @@ from thalweg.train.job import Epoch, Job
 from thalweg.train.step import Block, Direct
 
 RATES_AT_ONCE = 2048  # a schedule costs the same for one step as for so many
-TRAIN_SAMPLE = 512  # training examples that an evaluation looks at, beside all of the validation data
 
 
 class Row(NamedTuple):
@@ -97,14 +97,17 @@ def start_epoch(job: Job, epoch: int) -> Epoch:
 
 def look(job: Job) -> dict[str, dict[str, float]]:
     """Evaluate the present weights on the validation data and on a fixed part of the training data."""
-    parts = {"train": (job.data.train, TRAIN_SAMPLE), "validation": (job.data.validation, None)}
-    return {name: score(job, part, limit=limit) for name, (part, limit) in parts.items() if len(part)}
+    data = job.data
+    found = {"train": score(job, data.train, index=job.sample)}
+    if len(data.validation):
+        found["validation"] = score(job, data.validation)
+    return found
 
 
-def score(job: Job, part: Part, *, limit: int | None = None) -> dict[str, float]:
+def score(job: Job, part: Part, *, index: Tensor | None = None) -> dict[str, float]:
     """Evaluate the present weights on a part of the job's data, errors in the unit of the data."""
     unit = job.data.preparation.target_deviation if job.task == "regression" else None
-    return evaluate(job.state.module, job.loss, part, job.task, limit=limit, unit=unit)
+    return evaluate(job.state.module, job.loss, part, job.task, index=index, unit=unit)
 
 
 def _due(job: Job) -> bool:

@@ -1,5 +1,6 @@
 """Writing a run down while it goes: the trace, sampled signals of layers, checkpoints."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -61,7 +62,7 @@ class Recorder:
             with self._signals.measuring():
                 weights = {name: weight.clone() for name, weight in self.job.state.trainable.items()}
                 self._before = (self.job.state.step, weights)
-                self._next_look += max(self.job.num_steps // LOOKS, 1)
+                self._next_look = self.job.state.step + math.ceil(self.job.num_steps / LOOKS)
         if self.job.state.step == len(snapshot.rows):
             self._from = self._seconds  # recording or compiling the first step is no training to take shares of
         if snapshot.evaluation:
@@ -74,7 +75,7 @@ class Recorder:
     def save(self) -> None:
         """Write a checkpoint. Everything recorded up to here reaches the disk with it."""
         with self._saves.measuring():
-            self.trace.flush()
+            self.trace.sync()
             checkpoint.save(self.job.state, self.folder.last_checkpoint, {"seconds": self._seconds})
 
     def test(self, values: Mapping[str, float], *, split: str = "test") -> None:
