@@ -2,8 +2,8 @@
 
     python benchmarks/defaults.py [--seeds 5]
 
-Every seed draws its own split. scikit-learn sees the same training rows (training and validation together, since it keeps
-none aside) as it would be given them by hand, and once more standardised.
+Every seed draws its own split. scikit-learn sees the same training rows (training and validation together, since it
+keeps none aside) as it would be given them by hand, and once more standardised.
 """
 
 import argparse
@@ -54,9 +54,7 @@ def theirs(source, seed: int, *, standardised: bool) -> tuple[float, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X[train], dataset.targets[train])
-    return model.score(
-        X[job.data.test.rows], dataset.targets[job.data.test.rows]
-    ), time.perf_counter() - begin
+    return model.score(X[job.data.test.rows], dataset.targets[job.data.test.rows]), time.perf_counter() - begin
 
 
 def spread(values: list[float]) -> str:
@@ -68,9 +66,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     seeds = range(parser.parse_args().seeds)
     warnings.simplefilter("ignore")
-    print(
-        f"{'test accuracy or R²':20s}{'wanted':>8s}{'thalweg':>16s}{'s':>6s}{'scikit-learn':>16s}{'s':>6s}{'standardised':>16s}{'s':>6s}"
-    )
+    heads = (("thalweg", 16), ("s", 6), ("scikit-learn", 16), ("s", 6), ("standardised", 16), ("s", 6))
+    print(f"{'test accuracy or R²':20s}{'wanted':>8s}" + "".join(f"{head:>{width}s}" for head, width in heads))
     kept = {}
     for name, (source, wanted) in SOURCES.items():
         with tempfile.TemporaryDirectory() as folder:

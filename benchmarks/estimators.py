@@ -43,9 +43,7 @@ def measure(name: str, kind: str, X: Any, y: Any, seeds: int) -> dict[str, float
     scores, seconds = [], []
     for seed in range(seeds):
         stratify = y if kind == "classes" else None
-        train_x, test_x, train_y, test_y = train_test_split(
-            X, y, test_size=0.2, random_state=seed, stratify=stratify
-        )
+        train_x, test_x, train_y, test_y = train_test_split(X, y, test_size=0.2, random_state=seed, stratify=stratify)
         estimator = contender(name, kind, seed)
         start = time.perf_counter()
         estimator.fit(train_x, train_y)
@@ -59,18 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
     seeds = parser.parse_args().seeds
-    warnings.simplefilter(
-        "ignore", ConvergenceWarning
-    )  # scikit-learn's networks stop after 200 passes by default
+    warnings.simplefilter("ignore", ConvergenceWarning)  # scikit-learn's networks stop after 200 passes by default
     results: dict[str, Any] = {}
     print(f"{'':16s}{'aim':>6s}{'thalweg':>20s}{'s':>8s}{'scikit-learn':>20s}{'s':>8s}")
     for set_name, (kind, load, aim) in SETS.items():
         X, y = load()
         row = {name: measure(name, kind, X, y, seeds) for name in ("thalweg", "scikit-learn")}
         results[set_name] = row
-        cells = [
-            f"{r['mean']:.4f} ± {r['spread']:.4f}".rjust(20) + f"{r['seconds']:8.2f}" for r in row.values()
-        ]
+        cells = [f"{r['mean']:.4f} ± {r['spread']:.4f}".rjust(20) + f"{r['seconds']:8.2f}" for r in row.values()]
         print(f"{set_name:16s}{aim or '':>6}{''.join(cells)}", flush=True)
     keep("estimators.json", {"seeds": seeds, "sets": results})
 

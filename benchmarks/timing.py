@@ -34,7 +34,9 @@ def race(contenders: dict[str, Callable[[int], None]], *, steps: int, rounds: in
             run(steps)
             seconds[name].append((time.perf_counter() - start) / steps)
     quarters = {name: statistics.quantiles(times, n=4) for name, times in seconds.items()}
-    return {name: Timing(statistics.median(seconds[name]), q[0], q[2], tuple(seconds[name])) for name, q in quarters.items()}
+    return {
+        name: Timing(statistics.median(seconds[name]), q[0], q[2], tuple(seconds[name])) for name, q in quarters.items()
+    }
 
 
 def table(title: str, timings: dict[str, Timing], *, base: str, unit: float = 1e6, name: str = "µs") -> str:

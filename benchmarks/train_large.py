@@ -2,7 +2,8 @@
 
     python benchmarks/train_large.py [--rounds 5]
 
-Both train the same nn.Module with AdamW on the same made-up data; ours writes its trace, signals and checkpoints to disk.
+Both train the same nn.Module with AdamW on the same made-up data; ours writes its trace, signals and checkpoints to
+disk.
 """
 
 import argparse
@@ -35,9 +36,7 @@ def images() -> Source:
 
 
 def text(folder: Path) -> Source:
-    letters = np.frombuffer(
-        b"abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ.,;:!?0123456789", dtype="S1"
-    )
+    letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ.,;:!?0123456789", dtype="S1")
     (folder / "text.txt").write_bytes(np.random.default_rng(0).choice(letters, 400_000).tobytes())
     return tw.data.Text(paths=(str(folder / "text.txt"),), window=64)
 

@@ -1,4 +1,5 @@
-"""A step of a small network: digits, MLP 64-64-64-10, batch 64, SGD with momentum, on one thread and on torch's default.
+"""A step of a small network: digits, MLP 64-64-64-10, batch 64, SGD with momentum, on one thread and on torch's
+default.
 
     python benchmarks/train_small.py [--rounds 15] [--threads 1]
 
@@ -7,6 +8,7 @@ validation data too (every 100 steps), which no other contender does. JAX takes 
 """
 
 import argparse
+import functools
 import importlib.util
 import tempfile
 import warnings
@@ -149,9 +151,7 @@ def keras_jax() -> Contender:
     import keras
 
     X, y = (t.numpy() for t in digits())
-    model = keras.Sequential(
-        [keras.layers.Dense(64, "relu"), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)]
-    )
+    model = keras.Sequential([keras.layers.Dense(64, "relu"), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(LR, momentum=MOMENTUM), loss)
 
@@ -179,15 +179,13 @@ def main() -> None:
     for threads in dict.fromkeys(arguments.threads):
         torch.set_num_threads(threads)
         with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder)
+            run = functools.partial(ours, Path(folder), threads=threads)
             contenders = {
                 "hand-written loop over tensors": forever(by_hand),
                 "hand-written loop, DataLoader": forever(with_loader),
-                "thalweg, recorded": forever(lambda: ours(out, threads=threads, compile=False)),
-                "thalweg --compile, recorded": forever(lambda: ours(out, threads=threads, compile=True)),
-                "thalweg, recorded and evaluated": forever(
-                    lambda: ours(out, threads=threads, compile=False, evaluate=True)
-                ),
+                "thalweg, recorded": forever(functools.partial(run, compile=False)),
+                "thalweg --compile, recorded": forever(functools.partial(run, compile=True)),
+                "thalweg, recorded and evaluated": forever(functools.partial(run, compile=False, evaluate=True)),
             }
             for name, (module, make) in ({} if arguments.no_peers else PEERS).items():
                 if importlib.util.find_spec(module):

@@ -124,9 +124,7 @@ def test_displaying_costs_little(job: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert (seen - drawn) / count < 5e-6
 
 
-def test_plain_lines_come_seldom(
-    job: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plain_lines_come_seldom(job: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(display, "LINE_EVERY", 0.2)
     lines = display.Lines(Pulse(job))
     begin = time.perf_counter()
@@ -145,8 +143,6 @@ def test_clock(seconds: float, text: str) -> None:
     assert display.clock(seconds) == text
 
 
-@pytest.mark.parametrize(
-    "number, text", [(3.14159, "3.1"), (2931, "2931"), (187_400, "187k"), (2.41e6, "2.41M")]
-)
+@pytest.mark.parametrize("number, text", [(3.14159, "3.1"), (2931, "2931"), (187_400, "187k"), (2.41e6, "2.41M")])
 def test_short(number: float, text: str) -> None:
     assert display.short(number) == text

@@ -5,8 +5,8 @@ import importlib
 import thalweg
 
 NAMES = {
-    "__version__", "train", "resume", "Run", "Recipe", "EarlyStopping", "mlp", "convnet", "recurrent", "transformer", "rules",
-    "schedules", "data", "open_source", "Classifier", "Regressor", "rates", "set_language",
+    "__version__", "train", "resume", "Run", "Recipe", "EarlyStopping", "mlp", "convnet", "recurrent", "transformer",
+    "rules", "schedules", "data", "open_source", "Classifier", "Regressor", "rates", "set_language",
 }  # fmt: skip
 
 

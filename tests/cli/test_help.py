@@ -67,9 +67,7 @@ def test_every_verb_has_the_common_options(call: Any, verb: tuple[str, ...]) -> 
 
 def test_words_have_the_same_keys_in_both_languages() -> None:
     english, chinese = (
-        tomllib.loads(
-            resources.files("thalweg.core.words").joinpath(lang, "cli.toml").read_text(encoding="utf-8")
-        )
+        tomllib.loads(resources.files("thalweg.core.words").joinpath(lang, "cli.toml").read_text(encoding="utf-8"))
         for lang in LANGUAGES
     )
     assert list(english) == list(chinese)

@@ -56,9 +56,7 @@ def test_compare_shows_differences_only_and_is_honest(call: Any, fails: Any, thr
 
 def test_export_in_every_format(call: Any, fails: Any, three_runs: Path, folder: Path) -> None:
     steps = pl.read_csv(io.StringIO(call("runs", "export", "iris-3").stdout))
-    assert steps["step"].to_list() == list(range(14)) and {"loss", "lr", "grad_norm", "seconds"} < set(
-        steps.columns
-    )
+    assert steps["step"].to_list() == list(range(14)) and {"loss", "lr", "grad_norm", "seconds"} < set(steps.columns)
     call("runs", "export", "iris-3", "--what", "evaluations", "--out", "e.parquet")
     assert "validation" in pl.read_parquet(folder / "e.parquet")["split"].to_list()
     layers = json.loads(call("runs", "export", "iris-3", "--what", "layers", "--format", "json").stdout)
@@ -87,9 +85,7 @@ def test_predict_round_trip(call: Any, three_runs: Path, folder: Path) -> None:
 
 
 def test_report_and_plot(call: Any, fails: Any, three_runs: Path, folder: Path) -> None:
-    assert (
-        call("report", "iris-1", "--out", "r.html").exit_code == 0 and (folder / "r.html").stat().st_size > 20
-    )
+    assert call("report", "iris-1", "--out", "r.html").exit_code == 0 and (folder / "r.html").stat().st_size > 20
     assert call("plot", "iris-1", "--out", "c.png").exit_code == 0
     assert (folder / "c.png").read_bytes()[:4] == b"\x89PNG"
     assert "must end in" in fails("plot", "iris-1", "--out", "c.doc")

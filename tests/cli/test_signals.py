@@ -32,9 +32,7 @@ def wait_for(file: Path, seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def test_ctrl_c_ends_after_a_checkpoint_and_resume_goes_on_to_the_end(
-    folder: Path, start: Any, call: Any
-) -> None:
+def test_ctrl_c_ends_after_a_checkpoint_and_resume_goes_on_to_the_end(folder: Path, start: Any, call: Any) -> None:
     process = start(*LONG)
     checkpoint = folder / "runs/iris-1/checkpoints/last.safetensors"
     wait_for(checkpoint)

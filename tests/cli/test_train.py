@@ -74,9 +74,7 @@ def test_a_table_with_its_target_and_settings(call: Any, folder: Path) -> None:
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     recipe = json.loads(result.stdout)["recipe"]
-    assert (
-        recipe["model"]["hidden"] == [8, 4] and recipe["rule"]["momentum"] == 0.9 and recipe["stop"] == "none"
-    )
+    assert recipe["model"]["hidden"] == [8, 4] and recipe["rule"]["momentum"] == 0.9 and recipe["stop"] == "none"
     assert recipe["split"]["test"] == 0.2 and recipe["data"]["target"] == "price"
 
 
@@ -175,9 +173,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("args, word", BAD, ids=[" ".join(args) or "nothing" for args, _ in BAD])
-def test_bad_input_is_one_sentence_and_exit_2(
-    fails: Any, folder: Path, args: tuple[str, ...], word: str
-) -> None:
+def test_bad_input_is_one_sentence_and_exit_2(fails: Any, folder: Path, args: tuple[str, ...], word: str) -> None:
     write_csv(folder / "prices.csv")
     (folder / "empty.csv").write_text("")
     (folder / "ragged.csv").write_text("a,b\n1,2\n3\n4,5,6\n")

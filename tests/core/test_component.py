@@ -33,9 +33,7 @@ CATALOGUES = {
     "scaler": ("thalweg.data", "SCALERS"),
     "data": ("thalweg.data", "SOURCES"),
 }
-FAMILIES = {
-    what: getattr(importlib.import_module(module), name) for what, (module, name) in CATALOGUES.items()
-}
+FAMILIES = {what: getattr(importlib.import_module(module), name) for what, (module, name) in CATALOGUES.items()}
 EVERY = [(what, name) for what, family in FAMILIES.items() for name in family]
 
 
@@ -159,9 +157,7 @@ class Dog(Animal):
 
 
 def test_members():
-    found = members(
-        Animal, {"Animal": Animal, "Cat": Cat, "also": Cat, "Dog": Dog, "x": 1, "int": int, "types": types}
-    )
+    found = members(Animal, {"Animal": Animal, "Cat": Cat, "also": Cat, "Dog": Dog, "x": 1, "int": int, "types": types})
     assert found == {"cat": Cat, "dog": Dog} and list(found) == ["cat", "dog"]
 
 
@@ -189,9 +185,7 @@ def test_find():
 def test_plain():
     assert to_plain(Cat()) == {"kind": "cat", "lives": 9, "colours": ["grey"]}
     assert to_plain(Cat(place=(1.0, 2.0)))["place"] == [1.0, 2.0]
-    built = from_plain(
-        KINDS, {"kind": "cat", "lives": "3", "colours": "red, blue", "place": [1, 2]}, "animal"
-    )
+    built = from_plain(KINDS, {"kind": "cat", "lives": "3", "colours": "red, blue", "place": [1, 2]}, "animal")
     assert built == Cat(lives=3, colours=("red", "blue"), place=(1.0, 2.0))
 
 

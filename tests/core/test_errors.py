@@ -18,10 +18,7 @@ from thalweg.core import (
 
 
 def test_a_law_names_call_law_value_and_cure():
-    assert (
-        str(law("Adam(beta1=...)", "must lie in [0, 1)", 1.2))
-        == "`Adam(beta1=...)` must lie in [0, 1), got 1.2."
-    )
+    assert str(law("Adam(beta1=...)", "must lie in [0, 1)", 1.2)) == "`Adam(beta1=...)` must lie in [0, 1), got 1.2."
     assert str(law("f(x)", "must be set", None, "Set it.")) == "`f(x)` must be set, got None. Set it."
     assert isinstance(law("f", "is", 1), UsageError)
 

@@ -122,9 +122,7 @@ try:
 except StorageError as error:
     print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"{tmp_path / 'a'} could not be written: a file may not grow that large")
     assert list(tmp_path.iterdir()) == []
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000

@@ -53,17 +53,9 @@ def test_keys_differ():
 
 
 def test_generators_repeat_and_differ():
-    assert torch.equal(
-        torch.rand(4, generator=generator(1, "a", 2)), torch.rand(4, generator=generator(1, "a", 2))
-    )
-    assert not torch.equal(
-        torch.rand(4, generator=generator(1, "a", 2)), torch.rand(4, generator=generator(1, "b", 2))
-    )
-    assert (
-        numpy_generator(1, "a").random()
-        == numpy_generator(1, "a").random()
-        != numpy_generator(2, "a").random()
-    )
+    assert torch.equal(torch.rand(4, generator=generator(1, "a", 2)), torch.rand(4, generator=generator(1, "a", 2)))
+    assert not torch.equal(torch.rand(4, generator=generator(1, "a", 2)), torch.rand(4, generator=generator(1, "b", 2)))
+    assert numpy_generator(1, "a").random() == numpy_generator(1, "a").random() != numpy_generator(2, "a").random()
 
 
 KEYS = torch.tensor(

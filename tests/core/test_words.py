@@ -53,17 +53,11 @@ def asked_for():
     """Yield (file:line, key or its start, is it whole, names given or None) for each call."""
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (
-                isinstance(node, ast.Call)
-                and getattr(node.func, "id", "") in ("message", "say")
-                and node.args
-            ):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("message", "say") and node.args):
                 continue
             given = None if any(k.arg is None for k in node.keywords) else {k.arg for k in node.keywords}
             choices = (
-                [node.args[0].body, node.args[0].orelse]
-                if isinstance(node.args[0], ast.IfExp)
-                else [node.args[0]]
+                [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else [node.args[0]]
             )
             for key in choices:
                 place = f"{path.relative_to(SOURCE)}:{node.lineno}"

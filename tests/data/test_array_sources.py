@@ -17,9 +17,7 @@ def test_lists_tensors_and_arrays_agree():
     expected = Arrays(X=X, y=Y).load()
     for x, y in ((X.tolist(), Y.tolist()), (torch.from_numpy(X), torch.from_numpy(Y)), (X, Y[:, None])):
         found = Arrays(X=x, y=y).load()
-        assert np.array_equal(found.inputs, expected.inputs) and np.array_equal(
-            found.targets, expected.targets
-        )
+        assert np.array_equal(found.inputs, expected.inputs) and np.array_equal(found.targets, expected.targets)
     assert Arrays(X=X, y=Y).fingerprint() == Arrays(X=X.copy(), y=Y.copy()).fingerprint()
     assert Arrays(X=X, y=Y).fingerprint() != Arrays(X=X + 1, y=Y).fingerprint()
 
@@ -110,9 +108,7 @@ def test_saved_arrays_are_read_again(tmp_path, x, ending, y):
 
 
 def test_task_kind_and_classes_are_kept(tmp_path):
-    source = Arrays(X=RNG.random((40, 4, 4)), y=Y, kind="image", class_names=tuple("dcba")).save(
-        tmp_path / "d.npz"
-    )
+    source = Arrays(X=RNG.random((40, 4, 4)), y=Y, kind="image", class_names=tuple("dcba")).save(tmp_path / "d.npz")
     dataset = source.load()
     assert dataset.kind == "image" and dataset.class_names == tuple("dcba")
     assert Arrays(X=X, y=Y, task="regression").save(tmp_path / "e.npz").load().task == "regression"
@@ -150,9 +146,7 @@ def test_npy_stays_in_its_file(tmp_path):
     np.save(tmp_path / "image.npy", np.zeros((4, 2, 2)))
     with pytest.raises(DataError, match="no targets in it or beside it"):
         ArrayFile(path=str(tmp_path / "image.npy")).load()
-    assert (
-        len(ArrayFile(path=str(tmp_path / "image.npy"), target=str(tmp_path / "y4.npy")).fingerprint()) == 16
-    )
+    assert len(ArrayFile(path=str(tmp_path / "image.npy"), target=str(tmp_path / "y4.npy")).fingerprint()) == 16
 
 
 @pytest.mark.parametrize("name", ["o.npy", "o.npz"])

@@ -16,11 +16,7 @@ LABELS = (np.arange(40) % 4).astype(np.uint8)
 
 
 def idx(array: np.ndarray, code: int = 8) -> bytes:
-    return (
-        struct.pack(">HBB", 0, code, array.ndim)
-        + struct.pack(f">{array.ndim}I", *array.shape)
-        + array.tobytes()
-    )
+    return struct.pack(">HBB", 0, code, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 @pytest.fixture

@@ -96,9 +96,7 @@ def test_text_files_that_cannot_be_read(tmp_path):
 
 
 def test_both_languages_say_the_same_things():
-    texts = [
-        resources.files("thalweg.core.words").joinpath(lang, "data.toml").read_text() for lang in ("en", "zh")
-    ]
+    texts = [resources.files("thalweg.core.words").joinpath(lang, "data.toml").read_text() for lang in ("en", "zh")]
     english, chinese = map(tomllib.loads, texts)
     assert english.keys() == chinese.keys()
     for key in english:

@@ -94,9 +94,7 @@ def test_an_array_model_reads_frames_by_name():
     with pytest.raises(DataError, match="missing: `petal width"):
         preparation.encode(frame.drop("petal width (cm)"))
     with pytest.raises(DataError, match=r"row 1.*the cell is empty"):
-        preparation.encode(
-            frame.with_columns(frame.to_series(0).set(pl.Series([i == 1 for i in range(150)]), None))
-        )
+        preparation.encode(frame.with_columns(frame.to_series(0).set(pl.Series([i == 1 for i in range(150)]), None)))
 
 
 def test_classes_are_decoded_by_name_and_encoded_by_name():

@@ -30,9 +30,7 @@ def test_other_rows_do_not_leak_into_what_is_fitted(name):
     before = prepare(dataset, split=Split(), scaler=SCALERS[name](), seed=0)
     changed = dataset.inputs.copy()
     changed[np.concatenate([before.validation.rows, before.test.rows])] *= 1000
-    after = prepare(
-        dataclasses.replace(dataset, inputs=changed), split=Split(), scaler=SCALERS[name](), seed=0
-    )
+    after = prepare(dataclasses.replace(dataset, inputs=changed), split=Split(), scaler=SCALERS[name](), seed=0)
     assert np.array_equal(before.train.rows, after.train.rows)
     for key, value in before.preparation.fitted.items():
         assert torch.equal(value, after.preparation.fitted[key])
@@ -98,9 +96,7 @@ def test_a_mapped_part_gives_what_a_resident_one_gives(tmp_path, task):
     assert any(note.key == "data.mapped" for note in mapped.said)
     index = torch.tensor([[5, 0, 5], [2, 7, 1]])
     for name in ("train", "validation", "test"):
-        for one, other in zip(
-            getattr(resident, name).batch(index), getattr(mapped, name).batch(index), strict=True
-        ):
+        for one, other in zip(getattr(resident, name).batch(index), getattr(mapped, name).batch(index), strict=True):
             assert torch.equal(one, other)
         assert len(getattr(resident, name)) == len(getattr(mapped, name).to("cpu"))
 
@@ -119,9 +115,7 @@ def test_text_gives_windows_and_their_next_characters(tmp_path):
     assert "".join(preparation.decode_targets(x[1])) == text[4:12]
     assert torch.equal(part.batch(torch.tensor([[0, 1], [2, 3]]))[0].reshape(4, 8), x[:4])
     assert torch.equal(part.to("cpu").batch(torch.tensor([2]))[1], y[2:3])
-    train, validation, test = (
-        len(rows) for rows in (part.rows, prepared.validation.rows, prepared.test.rows)
-    )
+    train, validation, test = (len(rows) for rows in (part.rows, prepared.validation.rows, prepared.test.rows))
     assert (train, validation, test) == (210, 45, 45)
 
 

@@ -95,9 +95,7 @@ def test_any_bytes(tmp_path, name, content):
 
 
 cells = st.one_of(
-    st.sampled_from(
-        ["", "NA", "1", "2", "-3.5", "1e400", "nan", "inf", "true", "2024-01-01", "x", '"', "1,5", "é"]
-    ),
+    st.sampled_from(["", "NA", "1", "2", "-3.5", "1e400", "nan", "inf", "true", "2024-01-01", "x", '"', "1,5", "é"]),
     st.text(max_size=4),
 )
 
@@ -137,6 +135,4 @@ values = st.one_of(
 @settings(bounded, max_examples=150)
 @given(columns=st.lists(values, min_size=1, max_size=3))
 def test_any_frame(columns):
-    survives(
-        Frame(frame=pl.DataFrame({f"c{place}": column for place, column in enumerate(columns)}, strict=False))
-    )
+    survives(Frame(frame=pl.DataFrame({f"c{place}": column for place, column in enumerate(columns)}, strict=False)))

@@ -101,9 +101,7 @@ def test_contract(name, x):
     y = scaler.apply(x, whole)
     assert y.dtype == torch.float32
     assert torch.equal(x, before)
-    torch.testing.assert_close(
-        torch.cat([scaler.apply(b, whole) for b in x.split(9)]), y, atol=1e-5, rtol=1e-5
-    )
+    torch.testing.assert_close(torch.cat([scaler.apply(b, whole) for b in x.split(9)]), y, atol=1e-5, rtol=1e-5)
     assert from_plain(SCALERS, to_plain(scaler), "scaler") == scaler
     assert torch.isfinite(scaler.apply(x.to(torch.int64), whole)).all()
 

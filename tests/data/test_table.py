@@ -19,9 +19,7 @@ def houses(tmp_path):
     lines = ["id,age,city,when,new,const,empty,note,price"]
     for i in range(SIZE):
         age = "" if i % 7 == 0 else rng.integers(20, 60)
-        lines.append(
-            f"{i},{age},{'ABCD'[i % 4]},2024-01-{i % 28 + 1:02d},{i % 2 == 0},5,NA,n{i},{i * 1.5 + 0.25}"
-        )
+        lines.append(f"{i},{age},{'ABCD'[i % 4]},2024-01-{i % 28 + 1:02d},{i % 2 == 0},5,NA,n{i},{i * 1.5 + 0.25}")
     path = tmp_path / "houses.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -87,9 +85,7 @@ def test_all_formats_agree(houses, tmp_path):
         found = fitted(source.load())
         assert found.preparation.feature_names == expected.preparation.feature_names
         np.testing.assert_allclose(found.train.inputs.numpy(), expected.train.inputs.numpy(), atol=1e-6)
-        np.testing.assert_allclose(
-            expected.preparation.encode(source)[expected.train.rows], expected.train.inputs
-        )
+        np.testing.assert_allclose(expected.preparation.encode(source)[expected.train.rows], expected.train.inputs)
 
 
 def test_a_frame_can_be_saved_and_read_again(tmp_path):
@@ -191,9 +187,7 @@ BAD = {
     "a,b\n1,2\n1,2,3\n": "row 3, column 3: it has 3 cells, the first row has 2",
     "a,a\n1,2\n": "column 'a': two columns have this name",
     "a,b\n" + "1,2\n" * 5 + "x1,2\n": "row 7, column 'a': 'x1' is not a number",
-    "a,b\n"
-    + "1,2\n2,3\n" * 5
-    + "3,two\n": "row 12, column 'b': 'two' is not a number; .*task = classification",
+    "a,b\n" + "1,2\n2,3\n" * 5 + "3,two\n": "row 12, column 'b': 'two' is not a number; .*task = classification",
     "a,b\n" + "1,2\n" * 5 + "-inf,3\n": "row 7, column 'a': '-inf' is infinite",
     "a,b\n" + "1,2\n" * 5 + '1,"2\n': "cannot be read as CSV",
     "a;b\n" + "1,5;2\n2,5;1\n" * 5: "row 2, column 'a': '1,5' is a number with a comma",
@@ -202,8 +196,7 @@ BAD = {
     "a,b\n" + "1,7.5\n" * 5: "7.5 in every row",
     "a\n1\n2\n": "no column besides the target",
     "a,b\n" + "1,0\n1,1\n" * 9: "no column is left.*`a` left out: it is 1",
-    "a,b\n"
-    + "".join(f"{i},n{i}\n" for i in range(20)): "20 different values in 20 rows, too many to be classes",
+    "a,b\n" + "".join(f"{i},n{i}\n" for i in range(20)): "20 different values in 20 rows, too many to be classes",
     b"a,b\n1,2\n1,\xff\n": "row 3: byte 0xff is not UTF-8",
     "a,b\n1,2\n".encode("utf-16"): "not UTF-8",
 }

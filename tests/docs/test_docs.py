@@ -156,9 +156,7 @@ def command_lines(page: Path) -> Iterator[str]:
     for info, content in blocks(page):
         if info in ("sh", "bash", "console"):
             lines = content.replace("\\\n", " ").splitlines()
-            yield from (
-                line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("thalweg")
-            )
+            yield from (line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("thalweg"))
     yield from re.findall(r"`(thalweg [^`\n]+)`", prose(page))
 
 
@@ -205,9 +203,7 @@ def test_a_wrong_command_line_is_seen() -> None:
 @pytest.mark.parametrize(("one", "two"), [pytest.param(*pair, id=pair[1].name) for pair in TWINS])
 def test_twins_have_the_same_headings_and_code(one: Path, two: Path) -> None:
     assert headings(one) == headings(two)
-    ours, theirs = (
-        [(info, code_of(content)) for info, content in blocks(p) if info != "text"] for p in (one, two)
-    )
+    ours, theirs = ([(info, code_of(content)) for info, content in blocks(p) if info != "text"] for p in (one, two))
     assert ours == theirs
 
 

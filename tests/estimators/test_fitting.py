@@ -175,7 +175,5 @@ def test_verbose_prints_the_passes(capsys):
 
 def test_defaults_are_good():
     digits, labels = load_digits(return_X_y=True)
-    features, test, wanted, truth = train_test_split(
-        digits, labels, test_size=0.2, random_state=0, stratify=labels
-    )
+    features, test, wanted, truth = train_test_split(digits, labels, test_size=0.2, random_state=0, stratify=labels)
     assert tw.Classifier(random_state=0).fit(features, wanted).score(test, truth) > 0.965

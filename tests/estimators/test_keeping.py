@@ -90,18 +90,14 @@ def test_partial_fit_goes_on_after_fit():
     ],
     ids=["copy", "pickle", "file", "joblib"],
 )
-@pytest.mark.parametrize(
-    "model", [tw.mlp(16, dropout=0.2), tw.mlp(8, norm="batch")], ids=["dropout", "batch norm"]
-)
+@pytest.mark.parametrize("model", [tw.mlp(16, dropout=0.2), tw.mlp(8, norm="batch")], ids=["dropout", "batch norm"])
 def test_what_was_kept_predicts_and_goes_on_alike(keep, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     estimator = tw.Classifier(model, epochs=3, stop=True, random_state=0).fit(X, WORDS)
     kept = keep(estimator)
     assert np.array_equal(kept.predict_proba(X), estimator.predict_proba(X))
     assert kept.get_params() == estimator.get_params() and clone(kept).get_params() == kept.get_params()
-    assert (
-        kept.loss_curve_ == estimator.loss_curve_ and kept.validation_scores_ == estimator.validation_scores_
-    )
+    assert kept.loss_curve_ == estimator.loss_curve_ and kept.validation_scores_ == estimator.validation_scores_
     first, second = (e.partial_fit(X, WORDS).predict_proba(X) for e in (estimator, kept))
     assert np.array_equal(first, second)
 
@@ -129,9 +125,7 @@ def test_a_regressor_with_names_is_kept(tmp_path):
 def test_a_pickle_carries_each_weight_once():
     estimator = tw.Classifier(tw.mlp(200, 200, 200), epochs=1).fit(X, y)
     count = sum(weight.numel() for weight in estimator.module_.parameters())
-    assert (
-        len(pickle.dumps(estimator)) < 3 * 4 * count * 1.2
-    )  # the weights and two numbers of AdamW's for each
+    assert len(pickle.dumps(estimator)) < 3 * 4 * count * 1.2  # the weights and two numbers of AdamW's for each
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -15,8 +15,6 @@ def test_scikit_learns_check(estimator, check):
 @pytest.mark.parametrize("estimator", [tw.Classifier(), tw.Regressor()], ids=["classifier", "regressor"])
 def test_check_estimator_as_users_call_it(estimator):
     failed = [
-        row["check_name"]
-        for row in check_estimator(estimator, on_fail=None, on_skip=None)
-        if row["status"] == "failed"
+        row["check_name"] for row in check_estimator(estimator, on_fail=None, on_skip=None) if row["status"] == "failed"
     ]
     assert not failed

@@ -48,9 +48,7 @@ def test_the_record_is_whole_and_can_be_said(found, lang):
     assert set(plain) == FIELDS
     assert plain["severity"] in ("critical", "warning", "note") and 0 <= plain["confidence"] <= 1
     assert set(plain["where"]) == {"file", "line", "layer", "parameter", "step"}
-    assert plain["evidence"] and all(
-        set(e) == {"what", "value", "unit", "healthy"} for e in plain["evidence"]
-    )
+    assert plain["evidence"] and all(set(e) == {"what", "value", "unit", "healthy"} for e in plain["evidence"])
     assert set(plain["remedy"]) == {"sentence", "change", "tried"}
     sentences = [plain["cause"], plain["remedy"]["sentence"]]
     assert all(text.endswith("." if lang == "en" else "。") for text in sentences)

@@ -33,9 +33,7 @@ def test_too_short_a_curve_bounds_nothing():
 @pytest.mark.parametrize("chance", [0.05, 0.01, 0.0002])
 def test_student(freedom, chance):
     ours = noise._student(stats.norm.isf(chance), freedom)
-    assert (
-        -0.01 < ours / stats.t.isf(chance, freedom) - 1 < 0.15
-    )  # farther out it is a little on the careful side
+    assert -0.01 < ours / stats.t.isf(chance, freedom) - 1 < 0.15  # farther out it is a little on the careful side
 
 
 @pytest.mark.parametrize(

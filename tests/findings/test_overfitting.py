@@ -108,7 +108,6 @@ def test_noise_alone_is_no_finding(make, count, noise):
     """The criterion is set for one level curve in a hundred."""
     rng = np.random.default_rng(count)
     false = sum(
-        bool(Overfitting().look(traces.Curves(make(rng, count, noise), falling(count, floor=0.0))))
-        for _ in range(200)
+        bool(Overfitting().look(traces.Curves(make(rng, count, noise), falling(count, floor=0.0)))) for _ in range(200)
     )
     assert false <= 4

@@ -53,9 +53,7 @@ def test_noisy_but_sick(tmp_path):
     assert all(look(tmp_path / str(k), STEEP + 0.03 * rng.normal(size=30)) for k in range(20))
 
 
-@pytest.mark.parametrize(
-    "outcome", [o for o in Outcome if o not in (Outcome.FINISHED, Outcome.BUDGET)] + [None]
-)
+@pytest.mark.parametrize("outcome", [o for o in Outcome if o not in (Outcome.FINISHED, Outcome.BUDGET)] + [None])
 def test_other_endings_are_not_judged(tmp_path, outcome):
     assert look(tmp_path, STEEP, outcome=outcome) == []
 
@@ -100,9 +98,7 @@ def test_what_annealing_gains_at_the_end_is_no_sign(tmp_path, schedule):
     assert look(tmp_path, STEEP, rates=rates(schedule, 300)) == []
 
 
-@pytest.mark.parametrize(
-    "schedule", [InverseTime(decay=0.1), InverseTime(decay=1.0, staircase=True)], ids=str
-)
+@pytest.mark.parametrize("schedule", [InverseTime(decay=0.1), InverseTime(decay=1.0, staircase=True)], ids=str)
 def test_a_rate_that_falls_slowly_hides_nothing(tmp_path, schedule):
     assert len(look(tmp_path, STEEP, rates=rates(schedule, 300))) == 1
 

@@ -26,9 +26,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_A_BASE, MOST_PARAMETERS = 30
 
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
-LONG_BASES = {
-    "estimators/base.py": "no family of components: scikit-learn's conventions for its two estimators"
-}
+LONG_BASES = {"estimators/base.py": "no family of components: scikit-learn's conventions for its two estimators"}
 """Exceptions: "file" or "file:function" to the reason. An entry that is no longer needed fails, too."""
 NO_VERB_FIRST = {"train.Epoch": "a sequence of batches; to be mended where it stands"}
 SUPER = {
@@ -122,9 +120,7 @@ def test_parameters_are_few():
 
 def test_no_file_of_odds_and_ends():
     assert [
-        name
-        for name in NAMES
-        if re.search(r"(^|_|/)(utils?|helpers?|common|managers?|misc)(_|/|\.py$)", name)
+        name for name in NAMES if re.search(r"(^|_|/)(utils?|helpers?|common|managers?|misc)(_|/|\.py$)", name)
     ] == []
 
 
@@ -169,12 +165,7 @@ def test_what_a_folder_hands_out_is_documented(folder):
         first = inspect.cleandoc(doc).split("\n\n")[0].strip()
         word = first.split(" ")[0] if first else ""
         made_by_dataclass = doc.startswith(f"{name}(")
-        if (
-            not re.fullmatch(r"[A-Z][a-z]+,?", word)
-            or word in NO_VERBS
-            or made_by_dataclass
-            or not first.endswith(".")
-        ):
+        if not re.fullmatch(r"[A-Z][a-z]+,?", word) or word in NO_VERBS or made_by_dataclass or not first.endswith("."):
             wrong.append(f"{folder.replace('/', '.')}.{name}")
     assert wrong == [place for place in NO_VERB_FIRST if place.rpartition(".")[0] == folder.replace("/", ".")]
 
@@ -185,11 +176,7 @@ def test_super_is_for_modules_only():
     for name in NAMES:
         for node in ast.walk(tree(name)):
             if isinstance(node, ast.ClassDef):
-                calls = [
-                    c
-                    for c in ast.walk(node)
-                    if isinstance(c, ast.Call) and getattr(c.func, "id", "") == "super"
-                ]
+                calls = [c for c in ast.walk(node) if isinstance(c, ast.Call) and getattr(c.func, "id", "") == "super"]
                 bases = [ast.unparse(base) for base in node.bases]
                 if calls and not any(base.startswith("nn.") or base == "Module" for base in bases):
                     found.append(name)
@@ -224,10 +211,7 @@ def test_imports_go_only_down(tmp_path):
             for row in contract.get("layers", [])
         ]
         rest = {key: value for key, value in contract.items() if key not in ("layers", "exhaustive")}
-        rest = {
-            key: "\n" + "\n".join(value) if isinstance(value, list) else str(value)
-            for key, value in rest.items()
-        }
+        rest = {key: "\n" + "\n".join(value) if isinstance(value, list) else str(value) for key, value in rest.items()}
         extra = {"layers": "\n" + "\n".join(layers)} if layers else {}
         file[f"importlinter:contract:{k}"] = {
             **rest,
@@ -261,6 +245,4 @@ def test_each_family_has_its_base_and_its_catalogue():
             while not (folder / "base.py").exists() and folder != PACKAGE:
                 folder = folder.parent
             text = (folder / "base.py").read_text(encoding="utf-8")
-            assert re.search(r"[Tt]o add (one|a )", text), (
-                f"{folder.name}/base.py does not say how to add a member"
-            )
+            assert re.search(r"[Tt]o add (one|a )", text), f"{folder.name}/base.py does not say how to add a member"

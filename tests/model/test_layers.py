@@ -106,9 +106,7 @@ def test_numbers_are_right_also_before_an_in_place_activation(inplace: bool) -> 
     assert rows["1"].zeros == pytest.approx((a == 0).float().mean().item())
     flat = torch.cat([weight.flatten() for weight in weights])
     assert rows["0"].weight_grad_norm == pytest.approx(flat.norm().item())
-    assert rows["0"].weight_norm == pytest.approx(
-        math.hypot(first.weight.norm().item(), first.bias.norm().item())
-    )
+    assert rows["0"].weight_norm == pytest.approx(math.hypot(first.weight.norm().item(), first.bias.norm().item()))
     assert math.isnan(rows["1"].weight_norm)
     assert (rows["0"].kind, rows["0"].output_shape, rows["0"].num_parameters) == ("Linear", (32, 6), 54)
 

@@ -53,9 +53,7 @@ def test_a_single_logit_names_two_classes() -> None:
     logits, answers = SCORES[:, :1], (LABELS == 0).long()
     named = (logits[:, 0] > 0).long()
     for outputs in (logits, logits[:, 0]):
-        assert measured(Accuracy(), outputs, answers, 9) == pytest.approx(
-            oracle.accuracy_score(answers, named)
-        )
+        assert measured(Accuracy(), outputs, answers, 9) == pytest.approx(oracle.accuracy_score(answers, named))
         expected = oracle.f1_score(answers, named, average="macro")
         assert measured(MacroF1(), outputs, answers, 9) == pytest.approx(expected)
 
@@ -84,9 +82,7 @@ def test_nothing_measured_is_nan_and_nan_stays() -> None:
 
 
 def test_which_way_is_better() -> None:
-    found = {
-        m.name: m.better for task in ("classification", "regression", "language") for m in metrics_for(task)
-    }
+    found = {m.name: m.better for task in ("classification", "regression", "language") for m in metrics_for(task)}
     higher = {name for name, better in found.items() if better == "higher"}
     assert higher == {"accuracy", "macro_f1", "r2"}
 

@@ -39,9 +39,7 @@ def test_norm_goes_where_it_was_asked_for(norm: str, place: str, kinds: list[str
 
 def test_a_bias_that_batch_norm_takes_away_is_left_out() -> None:
     assert build_seeded(mlp(4, norm="batch"), (3,), 2, 0).linear1.bias is None
-    assert (
-        build_seeded(MLP(hidden=(4,), norm="batch", norm_place="after"), (3,), 2, 0).linear1.bias is not None
-    )
+    assert build_seeded(MLP(hidden=(4,), norm="batch", norm_place="after"), (3,), 2, 0).linear1.bias is not None
 
 
 def test_maxout_widths_are_those_behind_the_maximum() -> None:
@@ -70,9 +68,7 @@ def test_mistakes_are_named() -> None:
         mlp(4, activation="rleu")
     with pytest.raises(UnknownName, match="did you mean 'batch'"):
         MLP(norm="bach")
-    with pytest.raises(
-        UsageError, match=r"`MLP\(hidden=...\)` must be a tuple of whole numbers of at least 1"
-    ):
+    with pytest.raises(UsageError, match=r"`MLP\(hidden=...\)` must be a tuple of whole numbers of at least 1"):
         mlp(64, 0)
     with pytest.raises(UsageError, match=r"`MLP\(dropout=...\)` must lie in \[0, 1\), got 1.0"):
         mlp(64, dropout=1.0)

@@ -7,9 +7,7 @@ from thalweg.model import build_seeded, layer_table, mlp
 from thalweg.model.losses import CrossEntropy
 
 
-@pytest.mark.parametrize(
-    "activation", ["relu", "leaky_relu", "tanh", "selu", "elu", "gelu", "maxout", "identity"]
-)
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "selu", "elu", "gelu", "maxout", "identity"])
 def test_signals_hold_through_eight_layers(activation: str) -> None:
     module = build_seeded(mlp(*[128] * 8, activation=activation), (64,), 10, 0)
     torch.manual_seed(0)

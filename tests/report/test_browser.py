@@ -9,9 +9,7 @@ from thalweg.report import write_report
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason="there is no /usr/bin/chromium; apt-get install chromium"
-    ),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no /usr/bin/chromium; apt-get install chromium"),
 ]
 
 
@@ -31,15 +29,11 @@ def opened(browser, tmp_path):
 
     def open_report(folder, *, width=1400, scheme="light"):
         path = write_report(folder, tmp_path / "report.html", lang="en")
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
-        )
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request", lambda asked: asked.url.startswith(("file:", "data:")) or complaints.append(asked.url)
-        )
+        page.on("request", lambda asked: asked.url.startswith(("file:", "data:")) or complaints.append(asked.url))
         page.goto(path.as_uri())
         return page
 

@@ -53,9 +53,7 @@ def test_page_is_whole_and_fetches_nothing(request, run):
     text = page(tell(request.getfixturevalue(run)), lang="en")
     reader = Reader(text)
     assert not re.search(r"https?:|//[a-z]|url\(|@import|<link|srcset", text.replace("xmlns", ""))
-    assert all(
-        not key.startswith("on") and key != "style" for _, attributes in reader.tags for key in attributes
-    )
+    assert all(not key.startswith("on") and key != "style" for _, attributes in reader.tags for key in attributes)
     for name, attributes in reader.tags:
         source = attributes.get("src") or attributes.get("href")
         assert source is None or source.startswith("data:image/png;base64,"), name
@@ -90,11 +88,7 @@ def test_both_languages(digits, lang):
     root = next(attributes for name, attributes in Reader(text).tags if name == "html")
     assert root["lang"] == lang and "270" in root["data-title-zh"]
     assert "What is taken for what" in text and "把什么认成了什么" in text
-    said = [
-        attributes["lang"]
-        for name, attributes in Reader(text).tags
-        if name != "html" and "lang" in attributes
-    ]
+    said = [attributes["lang"] for name, attributes in Reader(text).tags if name != "html" and "lang" in attributes]
     assert said.count("en") == said.count("zh") == len(said) / 2 > 50
 
 
@@ -107,9 +101,7 @@ def test_languages_say_the_same_things():
 
 def test_every_chart_has_its_table(digits):
     reader = Reader(page(tell(digits)))
-    charts = sum(
-        name == "figure" and a.get("class", "").split()[0] in ("chart", "heat") for name, a in reader.tags
-    )
+    charts = sum(name == "figure" and a.get("class", "").split()[0] in ("chart", "heat") for name, a in reader.tags)
     assert charts >= 7 and sum(name == "details" for name, _ in reader.tags) >= charts
 
 

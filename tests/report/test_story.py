@@ -66,9 +66,7 @@ def test_interrupted(interrupted):
     assert story.outcome is Outcome.INTERRUPTED and not story.final
     assert story.num_steps == 60 and story.planned_steps == 240
     assert "test" not in story.scores
-    assert phrase(verdict(story), "en").startswith(
-        "Interrupted at step 60 of 240; validation accuracy so far"
-    )
+    assert phrase(verdict(story), "en").startswith("Interrupted at step 60 of 240; validation accuracy so far")
 
 
 def test_under_way_without_a_checkpoint(written):

@@ -156,9 +156,7 @@ def test_each_number_has_a_knob_and_defaults_obey_it(name):
         assert knob.meaning and knob.low < knob.high and knob.allows(knob.low) and knob.allows(knob.high)
 
 
-@pytest.mark.parametrize(
-    ("name", "lr"), list(itertools.product(RULES, [0, -1.0, float("nan"), float("inf")]))
-)
+@pytest.mark.parametrize(("name", "lr"), list(itertools.product(RULES, [0, -1.0, float("nan"), float("inf")])))
 def test_a_rate_that_is_none_is_refused(name, lr):
     with pytest.raises(UsageError) as error:
         RULES[name](lr=lr)
@@ -198,9 +196,7 @@ def test_population_is_the_loop_over_members(rule, varied, tensor_step):
     stacked = params
     for k, grad in enumerate(grads):
         step = torch.tensor(k) if tensor_step else k
-        change, state = torch.func.vmap(one_step, in_dims=(0, 0, 0, 0, None))(
-            grad, state, stacked, many, step
-        )
+        change, state = torch.func.vmap(one_step, in_dims=(0, 0, 0, 0, None))(grad, state, stacked, many, step)
         stacked = {n: stacked[n] + change[n] for n in stacked}
     for m in range(MEMBERS):
         hyper = {**fixed, **{n: float(values[m]) for n, values in many.items()}}
@@ -242,11 +238,7 @@ def test_a_sick_member_leaves_the_others_alone(rule):
 
 
 def test_a_contradiction_is_refused():
-    with pytest.raises(
-        UsageError, match=r"`SGD\(nesterov=True\)` needs a momentum above 0, got 0.0. Set momentum"
-    ):
+    with pytest.raises(UsageError, match=r"`SGD\(nesterov=True\)` needs a momentum above 0, got 0.0. Set momentum"):
         SGD(nesterov=True)
-    with pytest.raises(
-        UsageError, match=r"Unknown value of SGD\(velocity=...\) 'averag': did you mean 'average'\?"
-    ):
+    with pytest.raises(UsageError, match=r"Unknown value of SGD\(velocity=...\) 'averag': did you mean 'average'\?"):
         SGD(velocity="averag")

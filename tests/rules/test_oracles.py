@@ -119,9 +119,7 @@ def test_average_velocity_needs_a_larger_rate_for_the_same_path(nesterov):
 
 
 def test_adam_without_correction_is_the_slides():
-    expected = oracles.adam_as_on_the_slides(
-        start(), gradients(), alpha=LR, beta1=0.9, beta2=0.999, epsilon=1e-8
-    )
+    expected = oracles.adam_as_on_the_slides(start(), gradients(), alpha=LR, beta1=0.9, beta2=0.999, epsilon=1e-8)
     assert_same(ours(Adam(lr=LR, bias_correction=False)), expected)
 
 
@@ -129,6 +127,4 @@ def test_adams_first_step_is_the_rate():
     grad = {"w": torch.tensor([1e-4, -3.0, 1e4], dtype=torch.float64)}
     rule = Adam(lr=0.1, eps=0.0)
     change, _ = rule.update(grad, rule.init(grad), grad, rule.hyper(), 0)
-    torch.testing.assert_close(
-        change["w"], torch.tensor([-0.1, 0.1, -0.1], dtype=torch.float64), rtol=1e-12, atol=0
-    )
+    torch.testing.assert_close(change["w"], torch.tensor([-0.1, 0.1, -0.1], dtype=torch.float64), rtol=1e-12, atol=0)

@@ -125,9 +125,7 @@ def test_flatten_puts_the_kind_under_the_component() -> None:
 
 def test_comparing_settings_tried_with_several_seeds(where: Path) -> None:
     for seed in (0, 1):
-        thalweg.train(
-            "iris", rule=thalweg.rules.SGD(lr=1e-6), epochs=4, seed=seed, stop=False, threads=1, out=where
-        )
+        thalweg.train("iris", rule=thalweg.rules.SGD(lr=1e-6), epochs=4, seed=seed, stop=False, threads=1, out=where)
     names = [where / f"iris-{number}" for number in (1, 2, 3, 4)]
     found = compare_runs(names)
     keys = [verdict.key for verdict in found.verdicts]

@@ -41,9 +41,7 @@ def test_all_at_once_is_one_by_one(schedule, per_epoch, num_steps):
     together = schedule.factor(at(torch.arange(num_steps + 1), per_epoch, num_steps))
     alone = [schedule.factor(at(step, per_epoch, num_steps)) for step in range(num_steps + 1)]
     assert all(factor.shape == () for factor in alone)
-    torch.testing.assert_close(
-        together, torch.stack(alone), rtol=1e-14, atol=1e-15
-    )  # wide cosines round by themselves
+    torch.testing.assert_close(together, torch.stack(alone), rtol=1e-14, atol=1e-15)  # wide cosines round by themselves
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (4,), (2, 3), (2, 1, 3)])
@@ -95,9 +93,7 @@ def test_warm_up_rises_in_a_line_to_a_peak_of_one_and_falls_to_the_floor(warmup,
     rise = torch.arange(1, peak + 1, dtype=torch.float64) / (peak + 1)
     torch.testing.assert_close(factors[:peak], rise, rtol=1e-12, atol=0)
     assert (factors[: peak + 1].diff() > 0).all() and (factors[peak:].diff() < 0).all()
-    middle = schedule.factor(
-        Progress(*[torch.tensor((1 + warmup) / 2, dtype=torch.float64)] * 3, one=1 / num_steps)
-    )
+    middle = schedule.factor(Progress(*[torch.tensor((1 + warmup) / 2, dtype=torch.float64)] * 3, one=1 / num_steps))
     torch.testing.assert_close(middle.item(), (1 + floor) / 2, rtol=1e-12, atol=0)
     torch.testing.assert_close(factors[-1].item(), floor, rtol=0, atol=1e-14)
     later = schedule.factor(at([num_steps + 1, 2 * num_steps], 10, num_steps))

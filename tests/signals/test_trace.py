@@ -49,9 +49,7 @@ def test_round_trip(writer):
     writer.evaluation(step=6, epoch=0.6, split="validation", values={"loss": 9.0}, member=1)
     writer.set_meta(layers=["b", "a"], outcome="finished", seconds=1.5)
     writer.layers(2, {"a": {"mean": 1.0}, "b": {"mean": 2.0, "std": math.nan}, "new": {"mean": 3.0}})
-    writer.event(
-        3, "said", message("train.restored", epoch="7", metric="loss", value="0.5"), {"等": [1, None]}
-    )
+    writer.event(3, "said", message("train.restored", epoch="7", metric="loss", value="0.5"), {"等": [1, None]})
     writer.flush()
     with reading(writer) as trace:
         steps = trace.steps()

@@ -24,9 +24,7 @@ RECIPES = {
 
 def main(kind: str, folder: Path) -> None:
     warnings.simplefilter("ignore")
-    session = (
-        resume(folder) if Folder(folder).exists() else start(RECIPES[kind], out=folder.parent, folder=folder)
-    )
+    session = resume(folder) if Folder(folder).exists() else start(RECIPES[kind], out=folder.parent, folder=folder)
     print("go", flush=True)
     for _ in session:
         pass

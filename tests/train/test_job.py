@@ -72,9 +72,7 @@ def test_parts_that_do_not_fit(fields: dict[str, object], sentence: str) -> None
 
 
 def test_stopping_by_a_metric_that_does_not_exist(tmp_path: Path) -> None:
-    recipe = Recipe(
-        data=tw.open_source("iris"), stop=EarlyStopping(metric="acuracy"), device="cpu", threads=1
-    )
+    recipe = Recipe(data=tw.open_source("iris"), stop=EarlyStopping(metric="acuracy"), device="cpu", threads=1)
     with pytest.raises(UsageError, match="did you mean 'accuracy'"):
         start(recipe, out=tmp_path)
 
@@ -88,9 +86,7 @@ def test_text_wants_a_network_that_reads_text(tmp_path: Path) -> None:
 
 
 def test_rates_follow_the_schedule() -> None:
-    made = job(
-        epochs=4, rule=tw.rules.SGD(lr=0.5), schedule=tw.schedules.InverseTime(decay=1.0, staircase=True)
-    )
+    made = job(epochs=4, rule=tw.rules.SGD(lr=0.5), schedule=tw.schedules.InverseTime(decay=1.0, staircase=True))
     per_epoch = made.steps_per_epoch
     assert made.rates(0, 2) == [0.5, 0.5] and made.rates(per_epoch, 1) == [0.25]
 

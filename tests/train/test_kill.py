@@ -56,9 +56,7 @@ def run_with_kills(kind: str, folder: Path, *, kills: int, within: float, rng: r
 
 
 def assert_same(a: Path, b: Path) -> None:
-    (counts_a, tensors_a), (counts_b, tensors_b) = (
-        checkpoint.read(Folder(p).last_checkpoint) for p in (a, b)
-    )
+    (counts_a, tensors_a), (counts_b, tensors_b) = (checkpoint.read(Folder(p).last_checkpoint) for p in (a, b))
     assert counts_a["step"] == counts_b["step"] and counts_a["best"] == counts_b["best"]
     assert tensors_a.keys() == tensors_b.keys()
     for name, tensor in tensors_a.items():

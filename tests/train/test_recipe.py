@@ -49,9 +49,7 @@ def test_mistakes_get_one_sentence(text: str, sentence: str, tmp_path: Path) -> 
     assert str(tmp_path / "r.toml") in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"), [("a = = 1", "is no recipe"), ("schema = 9", "has recipe schema 9")]
-)
+@pytest.mark.parametrize(("text", "sentence"), [("a = = 1", "is no recipe"), ("schema = 9", "has recipe schema 9")])
 def test_files_that_are_no_recipe(text: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(text)
     with pytest.raises(RunError, match=sentence):

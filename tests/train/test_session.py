@@ -43,10 +43,7 @@ def test_a_run_leaves_everything_that_is_needed(tmp_path: Path) -> None:
     assert session.outcome in (Outcome.FINISHED, Outcome.STOPPED_EARLY)
     trace = folder.trace()
     steps = trace.steps()
-    assert (
-        list(steps["step"]) == list(range(len(steps["step"])))
-        and len(steps["step"]) == session.job.state.step
-    )
+    assert list(steps["step"]) == list(range(len(steps["step"]))) and len(steps["step"]) == session.job.state.step
     assert all(np.isfinite(steps[name]).all() for name in ("loss", "lr", "grad_norm", "seconds"))
     splits = {row["split"] for row in trace.evaluations()}
     assert splits == {"train", "validation", "final-validation", "test"}
@@ -104,7 +101,7 @@ def test_changed_data_are_refused(tmp_path: Path) -> None:
     table.write_text("a,b,y\n" + "".join(f"{k},{k % 7},{k * 0.5 + 0.25}\n" for k in range(60)))
     train(start(recipe(data=tw.open_source(str(table), target="y")), out=tmp_path), steps=3)
     table.write_text(table.read_text().replace("0.25", "0.75"))
-    with pytest.raises(RunError, match="data of .* have changed"):
+    with pytest.raises(RunError, match=r"data of .* have changed"):
         resume(tmp_path / "table-1")
 
 
@@ -204,9 +201,7 @@ def test_calibration_changes_nothing(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         measured = start(recipe(threads=None, model=tw.mlp(8, dropout=0.5, norm="batch")), out=tmp_path)
-    told = start(
-        recipe(threads=measured.job.recipe.threads, model=tw.mlp(8, dropout=0.5, norm="batch")), out=tmp_path
-    )
+    told = start(recipe(threads=measured.job.recipe.threads, model=tw.mlp(8, dropout=0.5, norm="batch")), out=tmp_path)
     assert all(torch.equal(tensor, weights(told)[name]) for name, tensor in weights(measured).items())
     train(measured), train(told)
     assert all(torch.equal(tensor, weights(told)[name]) for name, tensor in weights(measured).items())

@@ -26,9 +26,7 @@ NETWORKS = {
 
 
 def digits(model: object, **fields: object) -> Recipe:
-    return Recipe(
-        data=tw.open_source("digits"), model=model, device="cpu", threads=1, batch_size=50, **fields
-    )  # type: ignore[arg-type]
+    return Recipe(data=tw.open_source("digits"), model=model, device="cpu", threads=1, batch_size=50, **fields)  # type: ignore[arg-type]
 
 
 def losses(job, stepper, blocks: int) -> list[tuple[float, float]]:
@@ -137,15 +135,11 @@ def test_a_loss_that_is_cut_off_is_refused() -> None:
 
 def test_record_plays_on_other_tensors_and_reads_fixed_ones_anew() -> None:
     weight = torch.randn(3, 2)
-    play = record(
-        lambda w, x: torch.cat([(x @ w.t()).reshape(-1), w.sum(0)]), [torch.randn(4, 2)], fixed=[weight]
-    )
+    play = record(lambda w, x: torch.cat([(x @ w.t()).reshape(-1), w.sum(0)]), [torch.randn(4, 2)], fixed=[weight])
     for _ in range(2):
         weight.mul_(2.0)
         x = torch.randn(4, 2)
-        torch.testing.assert_close(
-            play(x), torch.cat([(x @ weight.t()).reshape(-1), weight.sum(0)]), rtol=0, atol=0
-        )
+        torch.testing.assert_close(play(x), torch.cat([(x @ weight.t()).reshape(-1), weight.sum(0)]), rtol=0, atol=0)
 
 
 def test_bfloat16_trains_close_to_float32() -> None:

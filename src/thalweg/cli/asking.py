@@ -83,9 +83,7 @@ def see_working_folder() -> None:
 def must_have(source: str | None, verb: str) -> str:
     """Return the source, or say what to give."""
     if source is None:
-        raise UsageError(
-            f"`thalweg {verb}` needs data: a name such as digits, a file, a folder, or a recipe.toml."
-        )
+        raise UsageError(f"`thalweg {verb}` needs data: a name such as digits, a file, a folder, or a recipe.toml.")
     return source
 
 

@@ -68,9 +68,7 @@ def _code(error: Exception) -> int:
 def _place(error: Exception) -> str:
     """Name the line at which an error arose; the user's own, if it passed through one."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame for frame in frames if "site-packages" not in frame.filename and "thalweg" not in frame.filename
-    ]
+    own = [frame for frame in frames if "site-packages" not in frame.filename and "thalweg" not in frame.filename]
     frame = (own or frames)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
 

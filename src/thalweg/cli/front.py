@@ -27,9 +27,7 @@ VERBS = {  # verb: (module, attribute, block of the help page)
 class Front(click.Group):
     """Be a group of verbs, each imported when it is called: asking for help costs no more than the asking."""
 
-    def __init__(
-        self, name: str, verbs: dict[str, tuple[str, str, str]], *, examples: tuple[str, ...]
-    ) -> None:
+    def __init__(self, name: str, verbs: dict[str, tuple[str, str, str]], *, examples: tuple[str, ...]) -> None:
         super().__init__(name, add_help_option=False, invoke_without_command=True, callback=_help_if_alone)
         self.verbs, self.examples = verbs, examples
         self.params = [
@@ -61,9 +59,7 @@ class Front(click.Group):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         prefix = "" if self.name == "thalweg" else f"{self.name}_"
         about = wrap(say(f"cli.about_{self.name}"), page_width() - 4)
-        title = heading(ctx.command_path) + (
-            f" {click.style(thalweg.__version__, dim=True)}" if not prefix else ""
-        )
+        title = heading(ctx.command_path) + (f" {click.style(thalweg.__version__, dim=True)}" if not prefix else "")
         blocks = [INDENT + title + "\n" + "\n".join(INDENT + line for line in about)]
         for block in dict.fromkeys(place for _, _, place in self.verbs.values()):
             rows = [
@@ -71,9 +67,7 @@ class Front(click.Group):
                 for verb, at in self.verbs.items()
                 if at[2] == block
             ]
-            blocks.append(
-                f"{INDENT}{heading(say(f'cli.block_{block}'))}\n{columns(rows, left=9, indent=INDENT * 2)}"
-            )
+            blocks.append(f"{INDENT}{heading(say(f'cli.block_{block}'))}\n{columns(rows, left=9, indent=INDENT * 2)}")
         shown = "\n".join(f"{INDENT}{INDENT}{line}" for line in self.examples)
         blocks.append(f"{INDENT}{heading(say('cli.examples'))}\n{shown}")
         more = wrap(say("cli.more", command=ctx.command_path), page_width() - 4)
@@ -110,9 +104,7 @@ front = Front(
     VERBS,
     examples=("thalweg train digits", "thalweg train prices.csv --target price", "thalweg runs ls"),
 )
-front.params.append(
-    Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_show_version)
-)
+front.params.append(Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_show_version))
 
 
 def main() -> None:

@@ -30,9 +30,7 @@ _EXAMPLES = (
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @option("--length", metavar="N", type=click.IntRange(1), default=400, section="choice", help="length")
 @common
-def command(  # noqa: PLR0913 - click gives each option by name
-    run: str, data: str, *, out: str | None, where: str, length: int, json_to: str | None, quiet: bool
-) -> int:
+def command(run: str, data: str, *, out: str | None, where: str, length: int, json_to: str | None, quiet: bool) -> int:
     from thalweg.runs.store import find_run
     from thalweg.train import Folder
 
@@ -84,9 +82,7 @@ def predictions(folder: "Folder", data: str) -> tuple["pl.DataFrame", list[str]]
     preparation = folder.preparation()
     source = open_source(data)
     inputs = preparation.encode(source)
-    said = (
-        [str(sentence) for sentence in preparation.unseen(source)] if preparation.encoder is not None else []
-    )
+    said = [str(sentence) for sentence in preparation.unseen(source)] if preparation.encoder is not None else []
     outputs = predict(folder.module(), inputs)
     decoded = preparation.decode(outputs)
     if preparation.task == "classification":

@@ -69,9 +69,7 @@ class Pulse:
             self._losses.append(row.loss)
         if snapshot.evaluation is not None:
             self._take(snapshot.evaluation, self.job.state.step / self.job.steps_per_epoch)
-        if (
-            self._first is None
-        ):  # the first step also compiles, records and warms caches: it tells nothing of the rest
+        if self._first is None:  # the first step also compiles, records and warms caches: it tells nothing of the rest
             self._first = self.job.state.step, time.perf_counter()
 
     def read(self) -> Reading | None:
@@ -111,9 +109,7 @@ class Pulse:
         """Bring the curve up to date; its points stand for ever more steps, so it spans the whole run."""
         new = min(step - self._seen, len(self._losses)) if self._seen else len(self._losses)
         self._seen = step
-        self._waiting += [
-            loss for loss in list(self._losses)[len(self._losses) - new :] if math.isfinite(loss)
-        ]
+        self._waiting += [loss for loss in list(self._losses)[len(self._losses) - new :] if math.isfinite(loss)]
         size = int(self._chunk)
         while len(self._waiting) >= size:
             self._curve.append(statistics.fmean(self._waiting[:size]))

@@ -68,9 +68,7 @@ def _recipe(what: str, asked: Mapping[str, Any]) -> "Recipe":
     from thalweg.train import Folder
 
     where = Path(asked["where"])
-    is_run = (
-        what == "latest" or (where / what / "recipe.toml").is_file() or (Path(what) / "recipe.toml").is_file()
-    )
+    is_run = what == "latest" or (where / what / "recipe.toml").is_file() or (Path(what) / "recipe.toml").is_file()
     if not is_run or what in SOURCES:
         return ask_recipe(what, asked)
     see_working_folder()
@@ -102,9 +100,7 @@ def _given(what: str) -> list[str]:
 
 
 def _page(test: "RateTest", what: str, given: Sequence[str]) -> str:
-    title = say(
-        "cli.rates_title", model=test.model, source=test.source, seeds=len(test.seeds), steps=len(test.rates)
-    )
+    title = say("cli.rates_title", model=test.model, source=test.source, seeds=len(test.seeds), steps=len(test.rates))
     blocks = [f"\n{INDENT}{heading(title)}", _curve(test)]
     if test.proposed is None:
         blocks.append(INDENT + heading(say("cli.rates_none")))
@@ -115,7 +111,9 @@ def _page(test: "RateTest", what: str, given: Sequence[str]) -> str:
             heading(say("cli.rates_proposed", rate=f"{test.proposed:.2g}")),
             *wrap(reason, page_width() - 4),
         ]
-        lines += wrap(say("cli.rates_use", source=" ".join([what, *given]), rate=f"{test.proposed:.2g}"), page_width() - 4)
+        lines += wrap(
+            say("cli.rates_use", source=" ".join([what, *given]), rate=f"{test.proposed:.2g}"), page_width() - 4
+        )
         blocks.append("\n".join(INDENT + line for line in lines))
     blocks.append(_trust(test))
     return "\n\n".join(blocks) + "\n"

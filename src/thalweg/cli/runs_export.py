@@ -42,9 +42,7 @@ def command(
         write_atomically(Path(out), content)
         note(say("cli.exported", rows=f"{len(frame):,}", path=out), quiet=quiet)
     elif form == "parquet" and sys.stdout.isatty():
-        raise UsageError(
-            "`--format parquet` is not for a terminal; name a file with --out, or send stdout to one."
-        )
+        raise UsageError("`--format parquet` is not for a terminal; name a file with --out, or send stdout to one.")
     elif json_to != "-":
         click.echo(content, nl=False)
     if json_to:
@@ -67,13 +65,9 @@ def _frame(path: Path, what: str) -> "pl.DataFrame":
     trace = Folder(path).trace()
     if what == "steps":
         return pl.DataFrame(trace.steps()).with_columns(pl.col("step", "member").cast(pl.Int64))
-    rows, names = (
-        (trace.layers(), LAYER_COLUMNS) if what == "layers" else (trace.evaluations(), EVALUATION_COLUMNS)
-    )
+    rows, names = (trace.layers(), LAYER_COLUMNS) if what == "layers" else (trace.evaluations(), EVALUATION_COLUMNS)
     texts = {"layer", "signal", "split", "metric"}
-    kinds = {
-        n: pl.String if n in texts else pl.Int64 if n in ("step", "member") else pl.Float64 for n in names
-    }
+    kinds = {n: pl.String if n in texts else pl.Int64 if n in ("step", "member") else pl.Float64 for n in names}
     return pl.DataFrame(rows, schema=kinds)
 
 

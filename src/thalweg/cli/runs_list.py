@@ -22,9 +22,7 @@ _RIGHT = (6, 7, 8, 9)
 _MODEL = 2
 
 
-@click.command(
-    cls=Verb, words="runs_ls", examples=("thalweg runs ls --sort test", "thalweg runs ls --limit 5")
-)
+@click.command(cls=Verb, words="runs_ls", examples=("thalweg runs ls --sort test", "thalweg runs ls --limit 5"))
 @option("--sort", "by", metavar="COLUMN", default="age", section="choice", help="sort")
 @option("--limit", metavar="N", type=click.IntRange(min=1), section="choice")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
@@ -52,11 +50,7 @@ def _table(runs: "list[Summary]") -> str:
     head = [say(f"cli.column_{column}") for column in _COLUMNS]
     good = [run for run in runs if run.outcome != "damaged"]
     lines = [table(head, [_row(run) for run in good], right=_RIGHT, gives_way=_MODEL)] if good else []
-    bad = [
-        f"{INDENT}{run.name}  {say('cli.damaged', reason=run.reason)}"
-        for run in runs
-        if run.outcome == "damaged"
-    ]
+    bad = [f"{INDENT}{run.name}  {say('cli.damaged', reason=run.reason)}" for run in runs if run.outcome == "damaged"]
     return "\n".join([*lines, *([""] if lines and bad else []), *bad])
 
 

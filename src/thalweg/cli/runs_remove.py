@@ -10,9 +10,7 @@ from thalweg.cli.verb import Verb, common, option
 from thalweg.core import UsageError, say
 
 
-@click.command(
-    cls=Verb, words="runs_rm", examples=("thalweg runs rm digits-3", "thalweg runs rm digits-3 --force")
-)
+@click.command(cls=Verb, words="runs_rm", examples=("thalweg runs rm digits-3", "thalweg runs rm digits-3 --force"))
 @click.argument("runs", metavar="RUN ...", nargs=-1)
 @option("--force", is_flag=True, section="choice")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")

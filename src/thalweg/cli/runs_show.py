@@ -9,9 +9,7 @@ from thalweg.cli.output import answer, write_record
 from thalweg.cli.verb import Verb, common, option
 
 
-@click.command(
-    cls=Verb, words="runs_show", examples=("thalweg runs show latest", "thalweg runs show digits-1 --json")
-)
+@click.command(cls=Verb, words="runs_show", examples=("thalweg runs show latest", "thalweg runs show digits-1 --json"))
 @click.argument("run", metavar="RUN", default="latest")
 @option("--runs", "where", metavar="DIR", default="runs", section="choice", help="where")
 @common

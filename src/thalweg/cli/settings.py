@@ -89,9 +89,7 @@ def _component(recipe: Recipe, head: str, *, value: str) -> Any:
     if part is not None and part.name == value:
         return part  # naming the kind that it has keeps its fields
     if head == "data":
-        raise UsageError(
-            f"`data` cannot be set, got {value!r}; name the source itself: thalweg train {value}."
-        )
+        raise UsageError(f"`data` cannot be set, got {value!r}; name the source itself: thalweg train {value}.")
     find(catalogue, value, head)
     return from_plain(catalogue, {"kind": value}, head)
 

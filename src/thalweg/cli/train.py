@@ -62,9 +62,7 @@ def _resume(asked: Mapping[str, Any], source: str | None) -> "Session":
 
     given = [source or "", *given_options(asked)]
     if refused := [text for text in given if text and text != "--max-seconds"]:
-        raise UsageError(
-            f"`--resume` goes on with a run as it was, got {refused[0]!r} beside it; leave it out."
-        )
+        raise UsageError(f"`--resume` goes on with a run as it was, got {refused[0]!r} beside it; leave it out.")
     see_working_folder()
     session = resume(find_run(Path(asked["out"]), asked["resume"]))
     if asked["max_seconds"]:
@@ -151,9 +149,7 @@ def _code(session: "Session", run: "Run", *, fail_on: str, signalled: int | None
     if session.outcome is Outcome.DIVERGED:
         return ending.DIVERGED
     if any(
-        SEVERITIES.index(found.severity) <= SEVERITIES.index(fail_on)
-        for found in run.findings
-        if fail_on != "never"
+        SEVERITIES.index(found.severity) <= SEVERITIES.index(fail_on) for found in run.findings if fail_on != "never"
     ):
         return ending.FINDINGS
     return ending.BUDGET if session.outcome is Outcome.BUDGET else ending.DONE

@@ -17,8 +17,6 @@ def epoch_order(num_examples: int, *, seed: int, epoch: int) -> Tensor:
 def batch_indices(num_examples: int, batch_size: int | None, *, seed: int, epoch: int) -> Iterator[Tensor]:
     """Yield the batches of an epoch as indices; None means one full batch. The last one may be smaller."""
     if batch_size is not None and batch_size < 1:
-        raise law(
-            "batch_indices(batch_size=...)", "must be at least 1", batch_size, "None means the full batch."
-        )
+        raise law("batch_indices(batch_size=...)", "must be at least 1", batch_size, "None means the full batch.")
     order = epoch_order(num_examples, seed=seed, epoch=epoch)
     yield from order.split(batch_size or max(1, num_examples))

@@ -117,9 +117,7 @@ def as_days(series: pl.Series, *, file: str = "", first_row: int = 0) -> pl.Seri
     if cells.dtype == pl.String:
         dates = _parse_dates(cells)
         if dates is None:
-            raise _wrong_cell(
-                cells, cells.is_not_null(), "is not all dates; write 2024-12-31", file, first_row
-            )
+            raise _wrong_cell(cells, cells.is_not_null(), "is not all dates; write 2024-12-31", file, first_row)
         cells = dates
     if not cells.dtype.is_temporal():
         if cells.null_count() == len(cells):
@@ -144,9 +142,7 @@ def missing_columns(missing: list[str], present: list[str], *, file: str) -> Dat
     """Name the columns that a model needs and new data do not have, with the nearest one that they have."""
     hint = str(UnknownName("column", missing[0], present)).partition(": ")[2]
     names = ", ".join(f"`{name}`" for name in missing[:10])
-    return DataError(
-        f"the model needs columns that are missing: {names}; for `{missing[0]}` {hint}", file=file or None
-    )
+    return DataError(f"the model needs columns that are missing: {names}; for `{missing[0]}` {hint}", file=file or None)
 
 
 def _is_truth(words: pl.Series) -> bool:

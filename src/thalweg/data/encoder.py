@@ -44,9 +44,7 @@ class Column:
     """Whether rare and unseen categories share a feature; without it an unseen category is all zeros."""
 
     def features(self) -> list[str]:
-        names = (
-            [self.name] if self.kind != "category" else [f"{self.name}={word}" for word in self.categories]
-        )
+        names = [self.name] if self.kind != "category" else [f"{self.name}={word}" for word in self.categories]
         names += [f"{self.name}=(other)"] if self.other else []
         return names + ([f"{self.name} is missing"] if self.marked else [])
 
@@ -148,12 +146,8 @@ def _fit_category(series: pl.Series) -> tuple[Column | None, Message | None]:
     common = counts.sort(["count", "word"], descending=[True, False])["word"].to_list()
     kept = common if distinct <= _MOST_CATEGORIES else common[: _MOST_CATEGORIES - 1]
     capped = len(kept) < distinct
-    column = Column(
-        name=series.name, kind="category", marked=missing > 0, categories=tuple(sorted(kept)), other=capped
-    )
-    return column, message(
-        "data.capped", column=series.name, count=distinct, kept=len(kept)
-    ) if capped else None
+    column = Column(name=series.name, kind="category", marked=missing > 0, categories=tuple(sorted(kept)), other=capped)
+    return column, message("data.capped", column=series.name, count=distinct, kept=len(kept)) if capped else None
 
 
 def _is_row_number(name: str, values: pl.Series, size: int) -> bool:
@@ -168,9 +162,7 @@ def _fill(out: np.ndarray, column: Column, series: pl.Series, file: str, first_r
         words = as_words(series)
         place = {word: index for index, word in enumerate(column.categories)}
         unseen = len(place) if column.other else -1
-        codes = np.array(
-            [-2 if word is None else place.get(word, unseen) for word in words.to_list()], dtype=np.int64
-        )
+        codes = np.array([-2 if word is None else place.get(word, unseen) for word in words.to_list()], dtype=np.int64)
         known = np.flatnonzero(codes >= 0)
         out[known, codes[known]] = 1.0
         absent = codes == -2

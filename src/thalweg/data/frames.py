@@ -32,9 +32,7 @@ def as_frame(data: Any) -> pl.DataFrame:
 
 def _series(name: str, column: Any) -> pl.Series:
     if str(column.dtype) == "category":
-        words = [
-            None if missing else label(cell) for cell, missing in zip(column, column.isna(), strict=True)
-        ]
+        words = [None if missing else label(cell) for cell, missing in zip(column, column.isna(), strict=True)]
         return pl.Series(name, words, dtype=pl.String).cast(pl.Categorical)
     values = column.to_numpy()
     if values.dtype.kind in "biu":

@@ -21,9 +21,7 @@ def read_incoming(data: Any) -> RawInputs:
         data = data.load()
     if isinstance(data, Dataset):
         if data.task == "language":
-            return RawInputs(
-                values="".join(np.array(data.vocabulary)[np.asarray(data.inputs)]), file=data.origin
-            )
+            return RawInputs(values="".join(np.array(data.vocabulary)[np.asarray(data.inputs)]), file=data.origin)
         return RawInputs(values=data.inputs, file=data.origin)
     if is_frame(data):
         return RawInputs(values=as_frame(data))
@@ -32,9 +30,7 @@ def read_incoming(data: Any) -> RawInputs:
     try:
         return RawInputs(values=np.asarray(data))
     except ValueError as error:
-        raise DataError(
-            "rows of different lengths cannot be one array; give each example the same width."
-        ) from error
+        raise DataError("rows of different lengths cannot be one array; give each example the same width.") from error
 
 
 def fit_frame(raw: RawInputs, names: list[str]) -> pl.DataFrame:
@@ -44,9 +40,7 @@ def fit_frame(raw: RawInputs, names: list[str]) -> pl.DataFrame:
     array = np.atleast_2d(np.asarray(raw.values))
     if array.ndim != 2 or array.shape[1] != len(names):
         wanted = f"(N, {len(names)}): {', '.join(names[:10])}"
-        raise DataError(
-            f"the inputs have shape {array.shape}, the model needs {wanted}.", file=raw.file or None
-        )
+        raise DataError(f"the inputs have shape {array.shape}, the model needs {wanted}.", file=raw.file or None)
     columns = [pl.Series(name, array[:, place].tolist(), strict=False) for place, name in enumerate(names)]
     return pl.DataFrame(columns)
 
@@ -66,17 +60,13 @@ def fit_array(raw: RawInputs, names: tuple[str, ...]) -> np.ndarray:
             row = int(series.is_null().arg_true()[0]) + raw.first_row
             cure = "this model was trained on data without missing values; fill it in"
             raise DataError(f"the cell is empty; {cure}.", file=raw.file or None, row=row, column=series.name)
-    return (
-        np.stack([series.to_numpy() for series in columns], axis=1) if columns else np.zeros((len(frame), 0))
-    )
+    return np.stack([series.to_numpy() for series in columns], axis=1) if columns else np.zeros((len(frame), 0))
 
 
 def fit_shape(array: np.ndarray, shape: tuple[int, ...], *, file: str) -> np.ndarray:
     """Return the array as (N, *shape): also one example alone, grey images, channels last."""
     if array.dtype.kind not in "biuf":
-        raise DataError(
-            f"inputs of type {array.dtype} are no numbers; give an array of numbers.", file=file or None
-        )
+        raise DataError(f"inputs of type {array.dtype} are no numbers; give an array of numbers.", file=file or None)
     if array.shape[1:] == shape:
         return array
     if array.shape == shape:

@@ -10,9 +10,7 @@ from thalweg.data.reading import existing, is_there
 from thalweg.data.sources import SOURCES, ArrayFile, Arrays, Frame, Idx, ImageFolder, Table, Text
 
 _READERS: dict[str, Callable[[str, str | None], Source]] = {
-    **dict.fromkeys(
-        (".csv", ".tsv", ".tab", ".parquet", ".pq"), lambda path, target: Table(path=path, target=target)
-    ),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".parquet", ".pq"), lambda path, target: Table(path=path, target=target)),
     **dict.fromkeys((".npz", ".npy"), lambda path, target: ArrayFile(path=path, target=target)),
     **dict.fromkeys((".txt", ".md"), lambda path, target: Text(paths=(path,))),
 }
@@ -48,9 +46,7 @@ def _open_path(name: str, target: str | None) -> Source:
         raise UnknownName("source", name, _built_in_names())
     existing(name)
     if ending in _PICKLED:
-        raise UsageError(
-            f"{name} is a pickle, which could run code when it is read; save the data as .npz or .csv."
-        )
+        raise UsageError(f"{name} is a pickle, which could run code when it is read; save the data as .npz or .csv.")
     if path.is_dir():
         return _open_folder(path, name)
     if ending in _READERS:

@@ -85,9 +85,7 @@ class Preparation:
         if not torch.isfinite(scaled).all():
             row = int(rows[int(torch.argmin(torch.isfinite(scaled.flatten(1)).all(dim=1).int()))])
             cure = "divide that feature by its unit or use the scaler `standardise`"
-            raise DataError(
-                f"after scaling the inputs are too large for float32; {cure}.", file=file or None, row=row
-            )
+            raise DataError(f"after scaling the inputs are too large for float32; {cure}.", file=file or None, row=row)
         return scaled
 
     def decode(self, outputs: Tensor) -> np.ndarray:
@@ -133,10 +131,7 @@ class Preparation:
         if self.task != "regression":
             words: np.ndarray = np.array(self.class_names or self.vocabulary)[targets.numpy()]
             return words
-        values = (
-            targets.to(torch.float64).reshape(-1, len(self.target_mean)) * self.target_deviation
-            + self.target_mean
-        )
+        values = targets.to(torch.float64).reshape(-1, len(self.target_mean)) * self.target_deviation + self.target_mean
         return (values[:, 0] if self.flat_target else values).numpy()
 
     def save(self, path: str | Path) -> None:
@@ -160,16 +155,12 @@ class Preparation:
                 **fields,
                 scaler=from_plain(SCALERS, record["scaler"], "scaler"),
                 encoder=read_encoder(record["encoder"]) if record["encoder"] is not None else None,
-                fitted={
-                    name.removeprefix(_SCALER): t for name, t in tensors.items() if name.startswith(_SCALER)
-                },
+                fitted={name.removeprefix(_SCALER): t for name, t in tensors.items() if name.startswith(_SCALER)},
                 target_mean=tensors["target_mean"],
                 target_deviation=tensors["target_deviation"],
             )
         except (KeyError, TypeError, AttributeError, ThalwegError) as error:
-            raise RunError(
-                f"{path} lacks a part of what it should hold ({error}); restore it from a copy."
-            ) from error
+            raise RunError(f"{path} lacks a part of what it should hold ({error}); restore it from a copy.") from error
 
     def _encode(self, raw: RawInputs) -> Tensor:
         values = raw.values
@@ -186,12 +177,8 @@ class Preparation:
     def _tokens(self, text: str | np.ndarray) -> Tensor:
         if isinstance(text, str):
             return encode_text(text, self.vocabulary)[None]
-        if text.dtype.kind not in "iu" or (
-            text.size and not 0 <= text.min() <= text.max() < self.num_outputs
-        ):
-            raise DataError(
-                f"tokens must be whole numbers from 0 to {self.num_outputs - 1}; encode the text instead."
-            )
+        if text.dtype.kind not in "iu" or (text.size and not 0 <= text.min() <= text.max() < self.num_outputs):
+            raise DataError(f"tokens must be whole numbers from 0 to {self.num_outputs - 1}; encode the text instead.")
         return torch.from_numpy(np.atleast_2d(text).astype(np.int64))
 
     def _windows(self, data: object) -> tuple[Tensor, Tensor]:
@@ -206,9 +193,7 @@ class Preparation:
             outputs = outputs[:, None]
         if outputs.ndim < 2 or outputs.shape[-1] != self.num_outputs:
             shape, wanted = tuple(outputs.shape), f"(B, {self.num_outputs})"
-            raise DataError(
-                f"model outputs must have shape {wanted}, got {shape}; give it {wanted[4:-1]} outputs."
-            )
+            raise DataError(f"model outputs must have shape {wanted}, got {shape}; give it {wanted[4:-1]} outputs.")
         return outputs
 
 

@@ -73,9 +73,7 @@ def _lone(dataset: Dataset) -> list[Message]:
     if dataset.task != "classification":
         return []
     if len(np.unique(dataset.targets)) < 2:
-        raise DataError(
-            "all examples are of one class; classification needs two.", file=dataset.origin or None
-        )
+        raise DataError("all examples are of one class; classification needs two.", file=dataset.origin or None)
     codes = lone_classes(dataset.targets, len(dataset.class_names))
     names = [dataset.class_names[code] if dataset.class_names else str(code) for code in codes]
     return [message("data.lone_class", classes=", ".join(names[:10]), count=len(names))] if names else []
@@ -107,9 +105,7 @@ def _constant(dataset: Dataset, raw: np.ndarray, train: Rows) -> tuple[Message, 
     return (message("data.constant", columns=", ".join(names[:10]), count=len(names)),)
 
 
-def _fit(
-    dataset: Dataset, raw: np.ndarray, train: Rows, scaler: Scaler, encoder: TableEncoder | None
-) -> Preparation:
+def _fit(dataset: Dataset, raw: np.ndarray, train: Rows, scaler: Scaler, encoder: TableEncoder | None) -> Preparation:
     fitted = scaler.fit(_chunks(dataset, raw, train))
     first = torch.from_numpy(np.asarray(raw[train[:1]], dtype=np.float64)) / dataset.full_scale
     mean, deviation = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
@@ -178,9 +174,7 @@ def _prepare_language(dataset: Dataset, parts: tuple[Rows, ...], scaler: Scaler 
         if len(rows) and not num_windows(len(rows), window=dataset.window, stride=dataset.stride):
             need = f"a window of {dataset.window} needs {dataset.window + 1}"
             cure = "bring more text, or use a smaller window or a larger share"
-            raise DataError(
-                f"a part has {len(rows)} characters, {need}; {cure}.", file=dataset.origin or None
-            )
+            raise DataError(f"a part has {len(rows)} characters, {need}; {cure}.", file=dataset.origin or None)
     preparation = Preparation(
         task=dataset.task,
         kind=dataset.kind,

@@ -56,9 +56,7 @@ def reading(name: object, what: str) -> Iterator[None]:
     except _COMPLAINTS as error:
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"it cannot be read: {error.strerror.lower()}.", file=name) from error
-        reason = next(
-            (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-        )
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise DataError(
             f"it cannot be read as {what}; it is damaged, cut short or something else ({reason[:160]}).",
             file=name,

@@ -32,13 +32,9 @@ def read_sealed(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor
         raise RunError(f"{path} does not exist; was it moved or never written?") from None
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(
-            f"{path} is damaged or is no safetensors file ({reason}); restore it from a copy."
-        ) from error
+        raise RunError(f"{path} is damaged or is no safetensors file ({reason}); restore it from a copy.") from error
     if not isinstance(record, dict) or record.get("written_as") != kind:
         raise RunError(f"{path} was not written by thalweg as a {kind}; give the file of a thalweg run.")
     if record.get("schema") != SCHEMA:
-        raise RunError(
-            f"{path} has schema {record.get('schema')}, this version reads {SCHEMA}; update thalweg."
-        )
+        raise RunError(f"{path} has schema {record.get('schema')}, this version reads {SCHEMA}; update thalweg.")
     return record, tensors

@@ -105,9 +105,7 @@ def _encode(
         outside = (raw < 0) | (raw >= len(class_names))
         if outside.any():
             row = int(np.argmax(outside))
-            reason = (
-                f"label {raw[row]} lies outside the {len(class_names)} classes 0 to {len(class_names) - 1}"
-            )
+            reason = f"label {raw[row]} lies outside the {len(class_names)} classes 0 to {len(class_names) - 1}"
             raise DataError(f"{reason}; give every class a name.", file=file or None, row=row)
         return raw.astype(np.int64), class_names
     distinct, codes = np.unique(raw, return_inverse=True)
@@ -116,15 +114,11 @@ def _encode(
         return _encode_named(names, codes, class_names, file), class_names
     if len(names) < 2:
         where = f"target {column!r} has" if column else "the targets have"
-        raise DataError(
-            f"{where} the single class {names[0]!r}; classification needs at least two.", file=file or None
-        )
+        raise DataError(f"{where} the single class {names[0]!r}; classification needs at least two.", file=file or None)
     return codes.reshape(-1).astype(np.int64), names
 
 
-def _encode_named(
-    names: tuple[str, ...], codes: np.ndarray, class_names: tuple[str, ...], file: str
-) -> np.ndarray:
+def _encode_named(names: tuple[str, ...], codes: np.ndarray, class_names: tuple[str, ...], file: str) -> np.ndarray:
     for code, name in enumerate(names):
         if name not in class_names:
             row = int(np.argmax(codes == code))

@@ -141,9 +141,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 self.example_shape_ = X.shape[1:]
             self._must_have_shape(X)
             torch.set_num_threads(self.threads_)
-            loss = learning.pass_over(
-                dataset, self.module_, self.preparation_, self._learned, number=self.n_iter_
-            )
+            loss = learning.pass_over(dataset, self.module_, self.preparation_, self._learned, number=self.n_iter_)
         self.n_iter_ += 1
         self.loss_curve_.append(loss)
         return self

@@ -125,9 +125,7 @@ def take_over(job: Job, dataset: Dataset, module: nn.Module, preparation: Prepar
     old = weights_of(module)
     before, now = ({name: t.shape for name, t in w.items()} for w in (old, job.state.weights()))
     if before != now:
-        raise UsageError(
-            "warm_start=True needs the model of the last fit, got another; set warm_start=False."
-        )
+        raise UsageError("warm_start=True needs the model of the last fit, got another; set warm_start=False.")
     job.state.put_weights(old)
     targets = preparation.encode_targets(dataset)
     train, validation = (
@@ -175,9 +173,7 @@ def learned(job: Job) -> Learned:
     )  # fmt: skip
 
 
-def pass_over(
-    dataset: Dataset, module: nn.Module, preparation: Preparation, known: Learned, *, number: int
-) -> float:
+def pass_over(dataset: Dataset, module: nn.Module, preparation: Preparation, known: Learned, *, number: int) -> float:
     """Take one pass over a batch at the rule's own rate, on from what is known; return its mean loss."""
     rows = np.arange(len(dataset))
     inputs = preparation.scale_rows(np.asarray(dataset.inputs), rows)

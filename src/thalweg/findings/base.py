@@ -69,7 +69,8 @@ class Finding:
             "reckoned": self.reckoned.text(lang),
             "where": dataclasses.asdict(self.where),
             "evidence": [
-                {"what": e.what.text(lang), "value": e.value, "unit": e.unit, "healthy": e.healthy} for e in self.evidence
+                {"what": e.what.text(lang), "value": e.value, "unit": e.unit, "healthy": e.healthy}
+                for e in self.evidence
             ],
             "cause": self.cause.text(lang),
             "remedy": {"sentence": self.remedy.text(lang), "change": None, "tried": None},

@@ -1,4 +1,6 @@
-"""What a curve shows beyond its own noise: how much it jumps about a smooth path, and how far that alone can carry it."""
+"""What a curve shows beyond its own noise: how much it jumps about a smooth path, and how far that alone can carry
+it.
+"""
 
 import math
 from statistics import NormalDist
@@ -26,7 +28,8 @@ class Noise:
         self._freedom = 18 / 35 * len(bends)
 
     def bound(self, first: int, last: int, *, looks: int = 1) -> float:
-        """Return the difference between medians of `first` and of `last` values that noise alone exceeds once in a hundred.
+        """Return the difference between medians of `first` and of `last` values that noise alone exceeds once in a
+        hundred.
 
         `looks` is among how many places the first was chosen because it was the lowest (Bonferroni).
         """

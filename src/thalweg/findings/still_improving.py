@@ -49,7 +49,8 @@ class StillImproving(Check):
             return []
         return [
             Finding(
-                code="stopped-too-early", category="rate", severity=Severity.WARNING if share > 2 * SHARE else Severity.NOTE,
+                code="stopped-too-early", category="rate",
+                severity=Severity.WARNING if share > 2 * SHARE else Severity.NOTE,
                 confidence=min(0.9, 0.5 + 0.02 * gain / max(jumps.sigma, 0.01 * gain)),
                 reckoned=message("findings.from_gain", times=times(gain, jumps)),
                 cause=message("findings.still_improving", percent=f"{100 * share:.0f}"),

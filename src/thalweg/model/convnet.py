@@ -35,9 +35,7 @@ class ConvNet(Model):
     norm_place: NormPlace = "before"
     dropout: DropoutShare = 0.0
     pooling: Pooling = "max"
-    hidden: Annotated[
-        int, Knob("width of the dense layer; 0 for none", "[0, inf)", low=32, high=512, log=True)
-    ] = 128
+    hidden: Annotated[int, Knob("width of the dense layer; 0 for none", "[0, inf)", low=32, high=512, log=True)] = 128
 
     def check(self) -> None:
         check_widths(self, "channels", self.channels)
@@ -47,9 +45,7 @@ class ConvNet(Model):
         coerce(NormPlace, self.norm_place, "ConvNet.norm_place")
         coerce(Pooling, self.pooling, "ConvNet.pooling")
         if not self.channels:
-            raise law(
-                "ConvNet(channels=...)", "must name one stage or more", self.channels, "Use MLP for none."
-            )
+            raise law("ConvNet(channels=...)", "must name one stage or more", self.channels, "Use MLP for none.")
         if self.kernel % 2 == 0:
             raise law("ConvNet(kernel=...)", "must be odd", self.kernel, f"Use {self.kernel + 1}.")
 

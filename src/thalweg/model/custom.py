@@ -40,9 +40,7 @@ class Module(Model):
         built = factory(**_arguments(factory, self.factory, input_shape, num_outputs))
         if not isinstance(built, nn.Module):
             kind = type(built).__name__
-            raise UsageError(
-                f"`{self.factory}` must return an nn.Module, got a {kind}. Add the missing return."
-            )
+            raise UsageError(f"`{self.factory}` must return an nn.Module, got a {kind}. Add the missing return.")
         return built
 
 
@@ -76,14 +74,10 @@ def _import(path: str) -> Callable[..., Any]:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         cure = "Start in the folder that holds it, or add that folder to PYTHONPATH."
-        raise law(
-            "Module(factory=...)", f"must name a module, and there is no {error.name!r}", path, cure
-        ) from None
+        raise law("Module(factory=...)", f"must name a module, and there is no {error.name!r}", path, cure) from None
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise UnknownName(
-                f"factory in {module_name}", part, [name for name in dir(found) if name[0] != "_"]
-            )
+            raise UnknownName(f"factory in {module_name}", part, [name for name in dir(found) if name[0] != "_"])
         found = getattr(found, part)
     if not callable(found) or isinstance(found, nn.Module):
         cure = "Give an object in Python with Built(module=...)."
@@ -91,9 +85,7 @@ def _import(path: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]  # callable, as was just seen
 
 
-def _arguments(
-    factory: Callable[..., Any], path: str, input_shape: Shape, num_outputs: int
-) -> dict[str, Any]:
+def _arguments(factory: Callable[..., Any], path: str, input_shape: Shape, num_outputs: int) -> dict[str, Any]:
     known = {"input_shape": input_shape, "num_outputs": num_outputs}
     parameters = inspect.signature(factory).parameters
     for name, parameter in parameters.items():
@@ -103,7 +95,5 @@ def _arguments(
         )
         if not optional and name not in known:
             cure = "Give it a default, or wrap the factory in a function without it."
-            raise UsageError(
-                f"`{path}` may need input_shape and num_outputs only, but needs {name!r}. {cure}"
-            )
+            raise UsageError(f"`{path}` may need input_shape and num_outputs only, but needs {name!r}. {cure}")
     return {name: value for name, value in known.items() if name in parameters}

@@ -235,6 +235,4 @@ def _own_parameters(layer: nn.Module, module: nn.Module) -> dict[str, Tensor]:
 def _norm(tensors: list[Tensor]) -> float:
     if not tensors:
         return math.nan
-    return float(
-        torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(t.float()) for t in tensors]))
-    )
+    return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(t.float()) for t in tensors])))

@@ -75,9 +75,7 @@ class CrossEntropy(Loss):
             raise _mismatch(self, outputs, targets, "needs one label for each row of outputs", f"{cure}.")
         if num_classes is not None and outputs.shape[-1] != num_classes:
             reason = f"needs an output for each of the {num_classes} classes"
-            raise _mismatch(
-                self, outputs, targets, reason, f"Build the model with num_outputs={num_classes}."
-            )
+            raise _mismatch(self, outputs, targets, reason, f"Build the model with num_outputs={num_classes}.")
         if targets.numel() and (int(targets.min()) < 0 or int(targets.max()) >= outputs.shape[-1]):
             low, high = int(targets.min()), int(targets.max())
             reason = f"needs labels from 0 to {outputs.shape[-1] - 1}, got {low} to {high}"

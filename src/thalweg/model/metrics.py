@@ -151,9 +151,7 @@ class R2(Metric):
     def finish(self, sums: Tensor) -> Tensor:
         _, _, spread, missed = sums
         constant = torch.where(missed > 0, 0.0, 1.0)
-        return torch.where(
-            spread > 0, 1 - missed / spread, torch.where(missed.isnan(), missed, constant)
-        ).mean()
+        return torch.where(spread > 0, 1 - missed / spread, torch.where(missed.isnan(), missed, constant)).mean()
 
 
 class Perplexity(Metric):
@@ -231,6 +229,4 @@ def _sums(total: Tensor, count: int) -> Tensor:
 
 def _mismatch(call: str, outputs: Tensor, targets: Tensor) -> UsageError:
     shapes = f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)}"
-    return UsageError(
-        f"{call} needs outputs that belong to the targets, got {shapes}; give one row for each example."
-    )
+    return UsageError(f"{call} needs outputs that belong to the targets, got {shapes}; give one row for each example.")

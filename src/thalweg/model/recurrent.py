@@ -55,9 +55,7 @@ class RecurrentLayer(nn.Module, ABC):
         return torch.stack(states, 1)
 
     @abstractmethod
-    def step(
-        self, from_input: Tensor, from_state: Tensor, state: Tensor, memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def step(self, from_input: Tensor, from_state: Tensor, state: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Return the next state and memory; the gates got `from_input` and `from_state`, (B, G * H)."""
 
     def extra_repr(self) -> str:
@@ -69,9 +67,7 @@ class RNNLayer(RecurrentLayer):
 
     num_gates = 1
 
-    def step(
-        self, from_input: Tensor, from_state: Tensor, state: Tensor, memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def step(self, from_input: Tensor, from_state: Tensor, state: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         return torch.tanh(from_input + from_state), memory
 
 
@@ -83,9 +79,7 @@ class GRULayer(RecurrentLayer):
 
     num_gates = 3
 
-    def step(
-        self, from_input: Tensor, from_state: Tensor, state: Tensor, memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def step(self, from_input: Tensor, from_state: Tensor, state: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         (i_r, i_k, i_n), (s_r, s_k, s_n) = from_input.chunk(3, 1), from_state.chunk(3, 1)
         reset, keep = torch.sigmoid(i_r + s_r), torch.sigmoid(i_k + s_k)
         fresh = torch.tanh(i_n + reset * s_n)
@@ -104,9 +98,7 @@ class LSTMLayer(RecurrentLayer):
     num_gates = 4
     forget_gate = 1
 
-    def step(
-        self, from_input: Tensor, from_state: Tensor, state: Tensor, memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def step(self, from_input: Tensor, from_state: Tensor, state: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         write, forget, fresh, read = (from_input + from_state).chunk(4, 1)
         memory = torch.sigmoid(forget) * memory + torch.sigmoid(write) * torch.tanh(fresh)
         return torch.sigmoid(read) * torch.tanh(memory), memory
@@ -150,9 +142,7 @@ class Recurrent(Model):
         if reading.vocabulary is not None:
             layers["tokens"] = reading.embedding(self.width)
             features = self.width
-        made = [
-            _LAYERS[self.cell](self.width if number else features, self.width) for number in range(self.depth)
-        ]
+        made = [_LAYERS[self.cell](self.width if number else features, self.width) for number in range(self.depth)]
         output = nn.Linear(self.width, num_outputs)
         start_output(output)
         for number, layer in enumerate(made, start=1):

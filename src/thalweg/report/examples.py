@@ -47,9 +47,7 @@ def show_example(
     truth, predicted, probability, loss = judged
     inputs = part.batch(torch.tensor([place]))[0][0].numpy()
     row = _row(part, place, preparation)
-    example = Example(
-        split=split, row=row, truth=truth, predicted=predicted, probability=probability, loss=loss
-    )
+    example = Example(split=split, row=row, truth=truth, predicted=predicted, probability=probability, loss=loss)
     if preparation.kind == "tokens":
         letters = "".join(preparation.vocabulary[code] for code in inputs.tolist())
         return dataclasses.replace(example, text=letters[:MOST_LETTERS])

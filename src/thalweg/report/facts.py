@@ -49,9 +49,7 @@ def data_facts(plain: Mapping[str, Any], data: Prepared | None, dataset: Dataset
     facts.append(Fact(what=message("report.inputs"), value=_inputs(data)))
     if preparation.feature_names:
         facts.append(Fact(what=message("report.features"), value=_names(preparation.feature_names)))
-    facts.append(
-        Fact(what=message("report.scaling"), value=component_words(plain.get("scaler", {"kind": "none"})))
-    )
+    facts.append(Fact(what=message("report.scaling"), value=component_words(plain.get("scaler", {"kind": "none"}))))
     return tuple(facts)
 
 
@@ -75,11 +73,7 @@ def component_words(plain: Mapping[str, Any] | str) -> str:
     """
     if isinstance(plain, str):
         return plain
-    fields = [
-        f"{name}={_scalar(value)}"
-        for name, value in plain.items()
-        if name != "kind" and value not in ([], "")
-    ]
+    fields = [f"{name}={_scalar(value)}" for name, value in plain.items() if name != "kind" and value not in ([], "")]
     kind = str(plain.get("kind", "?"))
     return f"{kind}({', '.join(fields)})" if fields else kind
 

@@ -38,9 +38,7 @@ def plot_run(folder: Folder) -> Figure:
     folder.must_exist()
     with contextlib.closing(folder.trace()) as trace:
         curves, layers = read_curves(trace), read_layers(trace)
-    figure = Figure(
-        figsize=(12, 8), dpi=100, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.2)
-    )
+    figure = Figure(figsize=(12, 8), dpi=100, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.2))
     loss, metric, rate, gradient = figure.subplots(2, 2).flat
     pen = _Pen(curves)
     pen.draw_loss(loss)
@@ -168,9 +166,7 @@ class _Pen:
         axes.text(0.5, 0.5, "–", transform=axes.transAxes, ha="center", **self.face(14))
 
     def _finish(self, axes: Axes, title: str, *, log: bool = False) -> None:
-        axes.set_title(
-            title[:1].upper() + title[1:], loc="left", pad=10, **{**self.face(11), "fontweight": "bold"}
-        )
+        axes.set_title(title[:1].upper() + title[1:], loc="left", pad=10, **{**self.face(11), "fontweight": "bold"})
         self._label(axes, "x", self.say("epoch" if self.unit > 1 else "step"))
         axes.set_yscale("log" if log else "linear")
         axes.set_xlim(0, max(self.curves.num_steps, 1) / self.unit)

@@ -35,11 +35,7 @@ class Confusion:
         order = np.argsort(-wrong, axis=None, kind="stable")[:most]
         places = [tuple(map(int, np.unravel_index(place, wrong.shape))) for place in order]
         total = self.counts.sum(axis=1)
-        return [
-            (self.classes[i], self.classes[j], int(wrong[i, j]), int(total[i]))
-            for i, j in places
-            if wrong[i, j]
-        ]
+        return [(self.classes[i], self.classes[j], int(wrong[i, j]), int(total[i])) for i, j in places if wrong[i, j]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -18,9 +18,7 @@ def sparkline(values: Iterable[float], width: int) -> str:
     if not len(numbers) or width < 1:
         return ""
     parts = np.array_split(numbers, min(width, len(numbers)))
-    means = [
-        float(np.mean(part[np.isfinite(part)])) if np.isfinite(part).any() else math.nan for part in parts
-    ]
+    means = [float(np.mean(part[np.isfinite(part)])) if np.isfinite(part).any() else math.nan for part in parts]
     known = [mean for mean in means if math.isfinite(mean)]
     if not known:
         return " " * len(means)

@@ -128,9 +128,7 @@ def _findings(story: Story, lang: str | None, width: int) -> Iterator[str]:
 def _finding(finding: Finding, lang: str | None, width: int) -> Iterator[str]:
     severity = phrase(message(f"report.severity_{finding.severity.value}"), lang)
     place = ", ".join(phrase(part, lang) for part in places(finding.where))
-    head = (
-        f"  {SIGNS[finding.severity]} {finding.code} ({', '.join([severity, percent(finding.confidence)])})"
-    )
+    head = f"  {SIGNS[finding.severity]} {finding.code} ({', '.join([severity, percent(finding.confidence)])})"
     yield f"{head} · {place}" if place else head
     yield from _indented(phrase(finding.cause, lang), width, 4)
     for evidence in finding.evidence:
@@ -142,11 +140,7 @@ def evidence_line(evidence: Evidence, lang: str | None) -> str:
     """Write a piece of evidence in a line: what, how much, and what it would be in a healthy run."""
     value = " ".join(filter(None, [number(evidence.value), evidence.unit]))
     line = f"{phrase(evidence.what, lang)}: {value}"
-    return (
-        f"{line} ({phrase(message('report.healthy'), lang)}: {evidence.healthy})"
-        if evidence.healthy
-        else line
-    )
+    return f"{line} ({phrase(message('report.healthy'), lang)}: {evidence.healthy})" if evidence.healthy else line
 
 
 def places(where: Where) -> list[Message]:

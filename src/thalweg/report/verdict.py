@@ -36,9 +36,7 @@ def compared(story: Story) -> Message | None:
         return None
     if math.isfinite(story.commonest):
         return message("report.guessing", percent=percent(story.commonest))
-    choices = next(
-        (values["perplexity"] for values in story.scores.values() if "perplexity" in values), math.nan
-    )
+    choices = next((values["perplexity"] for values in story.scores.values() if "perplexity" in values), math.nan)
     return message("report.choices", count=number(choices, 3)) if math.isfinite(choices) else None
 
 
@@ -48,13 +46,9 @@ def figures(story: Story) -> list[Figure]:
     for split in ("test", "validation"):
         metric, value = _main(story, split)
         if math.isfinite(value):
-            what = message(
-                "report.metric_on", metric=metric_name(metric), split=message(f"report.split_{split}")
-            )
+            what = message("report.metric_on", metric=metric_name(metric), split=message(f"report.split_{split}"))
             found.append(
-                Figure(
-                    what=what, value=metric_value(metric, value), beside=_beside(story, split, metric, value)
-                )
+                Figure(what=what, value=metric_value(metric, value), beside=_beside(story, split, metric, value))
             )
     time = Figure(what=message("report.time"), value=duration(story.seconds), beside=_steps(story))
     return [*found, time]
@@ -97,9 +91,7 @@ def _score(story: Story) -> Message | None:
         things = message("report.of_things", count=number(story.sizes[split]), thing=thing)
     where = message(f"report.where_{split}", things=things)
     if story.task == "classification":
-        return message(
-            "report.verdict_classification", percent=percent(scores.get("accuracy", math.nan)), where=where
-        )
+        return message("report.verdict_classification", percent=percent(scores.get("accuracy", math.nan)), where=where)
     if story.task == "language":
         return message("report.verdict_language", bits=number(scores.get("bits", math.nan), 3), where=where)
     r2, mae = scores.get("r2", math.nan), number(scores.get("mae", math.nan), 3)
@@ -135,9 +127,7 @@ def _beside(story: Story, split: str, metric: str, value: float) -> Message | No
         error = number(story.scores[split].get("rmse", math.nan), 3)
         return message("report.typical_error", error=error)
     if metric == "bits":
-        return message(
-            "report.perplexity_is", value=number(story.scores[split].get("perplexity", math.nan), 3)
-        )
+        return message("report.perplexity_is", value=number(story.scores[split].get("perplexity", math.nan), 3))
     return None
 
 

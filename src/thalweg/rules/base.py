@@ -1,8 +1,9 @@
 """Rules: how gradients become changes of the parameters.
 
-A rule is a chain of small transformations, as the notes derive one rule from another: clip, add decay, average, divide by
-the second moment. Its interface is pure: `update(grads, state, params, hyper, step) -> (change, state)`, with one scalar
-for each hyperparameter, so that one definition serves a single run, a population under vmap and a surface.
+A rule is a chain of small transformations, as the notes derive one rule from another: clip, add decay, average,
+divide by the second moment. Its interface is pure: `update(grads, state, params, hyper, step) -> (change, state)`,
+with one scalar for each hyperparameter, so that one definition serves a single run, a population under vmap and a
+surface.
 
 To add a rule: one file with a final dataclass whose `chain()` lists its transformations, and one import line in
 `rules/__init__.py`. To add a transformation: one class in the file named after what it does.
@@ -33,9 +34,7 @@ class Transformation(ABC):
     def init(self, params: Params) -> State: ...
 
     @abstractmethod
-    def apply(
-        self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count
-    ) -> tuple[Params, State]:
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         """Return the new updates and the new content of this transformation's slots.
 
         Change nothing in place, and keep no input itself in a slot: the loop writes the next gradient over this one.
@@ -66,9 +65,7 @@ class Rule(Component):
             state |= transformation.init(params)
         return state
 
-    def update(
-        self, grads: Params, state: State, params: Params, hyper: Hyper, step: Count
-    ) -> tuple[Params, State]:
+    def update(self, grads: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         """Return what is to be added to each parameter, and the new memory. NaN in a gradient goes into the change."""
         return follow(self.chain(), grads, state, params, hyper, step)
 

@@ -34,9 +34,7 @@ class Velocity(Transformation):
     def init(self, params: Params) -> State:
         return {"velocity": zeros_like(params)}
 
-    def apply(
-        self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count
-    ) -> tuple[Params, State]:
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         del params, step
         rho = hyper[self.rho]
         share = 1 - rho
@@ -56,9 +54,7 @@ class Mean(Transformation):
     def init(self, params: Params) -> State:
         return {"mean": zeros_like(params)}
 
-    def apply(
-        self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count
-    ) -> tuple[Params, State]:
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         del params
         beta = hyper[self.beta]
         m = {name: scaled_sum(g, 1 - beta, state["mean"][name] * beta) for name, g in updates.items()}
@@ -86,11 +82,11 @@ class MeanOverRootSquare(Transformation):
         slots = {"square": zeros_like(params)}
         return {"mean": zeros_like(params), **slots} if self.beta1 else slots
 
-    def apply(
-        self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count
-    ) -> tuple[Params, State]:
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         beta2, eps = hyper[self.beta2], hyper["eps"]
-        top, slots = Mean(self.beta1, self.corrected).apply(updates, state, params, hyper, step) if self.beta1 else (updates, {})
+        top, slots = (
+            Mean(self.beta1, self.corrected).apply(updates, state, params, hyper, step) if self.beta1 else (updates, {})
+        )
         s = {name: scaled_sum(g * g, 1 - beta2, state["square"][name] * beta2) for name, g in updates.items()}
         root = correction(beta2, step) ** 0.5 if self.corrected else 1.0
         scaled = {name: top[name] / (value.sqrt() / root + eps) for name, value in s.items()}

@@ -13,9 +13,7 @@ from thalweg.runs.store import last_scores, main_metric
 from thalweg.train import Folder, recipe_to_plain
 
 _BETTER = {
-    metric.name: metric.better
-    for task in ("classification", "regression", "language")
-    for metric in metrics_for(task)
+    metric.name: metric.better for task in ("classification", "regression", "language") for metric in metrics_for(task)
 }
 SURE = 2.0  # standard errors
 
@@ -52,17 +50,13 @@ class _Compared:
 def compare_runs(paths: Sequence[Path]) -> Comparison:
     """Compare runs. Those that differ by their seed alone are one setting, tried several times."""
     if len(paths) < 2:
-        raise UsageError(
-            f"`runs compare` needs two runs or more, got {len(paths)}; `thalweg runs ls` lists them."
-        )
+        raise UsageError(f"`runs compare` needs two runs or more, got {len(paths)}; `thalweg runs ls` lists them.")
     runs = [_read(path) for path in paths]
     keys = list(dict.fromkeys(key for run in runs for key in run.settings))
     values = {key: tuple(run.settings.get(key) for run in runs) for key in keys}
     differences = {key: row for key, row in values.items() if any(value != row[0] for value in row)}
     pairs = list(dict.fromkeys((s, m) for run in runs for s, named in run.scores.items() for m in named))
-    scores = {
-        (s, m): tuple(run.scores.get(s, {}).get(m) for run in runs) for s, m in sorted(pairs, key=_order)
-    }
+    scores = {(s, m): tuple(run.scores.get(s, {}).get(m) for run in runs) for s, m in sorted(pairs, key=_order)}
     return Comparison(tuple(run.name for run in runs), differences, scores, tuple(_judge(runs)))
 
 
@@ -96,9 +90,7 @@ def _order(pair: tuple[str, str]) -> tuple[int, str, bool, str]:
 def _judge(runs: Sequence[_Compared]) -> list[Message]:
     """Say which setting is better, and whether that is more than chance: the best against each other."""
     metric = main_metric(runs[0].scores)
-    split = next(
-        (s for s in ("test", "validation") if all(metric in r.scores.get(s, {}) for r in runs)), None
-    )
+    split = next((s for s in ("test", "validation") if all(metric in r.scores.get(s, {}) for r in runs)), None)
     if not metric or split is None:
         return [message("cli.no_common_score")]
     groups: dict[str, list[_Compared]] = {}
@@ -116,9 +108,7 @@ def _judge(runs: Sequence[_Compared]) -> list[Message]:
 def _pair(best: list[_Compared], other: list[_Compared], *, score: Score) -> list[Message]:
     gap = abs(_mean(best, score) - _mean(other, score))
     several = min(len(best), len(other)) > 1
-    yardstick = (
-        _between_seeds(best, other, score=score) if several else _within_runs(best[0], other[0], score=score)
-    )
+    yardstick = _between_seeds(best, other, score=score) if several else _within_runs(best[0], other[0], score=score)
     about = {"first": best[0].name, "second": other[0].name, "split": score[0], "metric": score[1]}
     sizes = {"gap": f"{gap:.3g}", "yardstick": f"{yardstick:.2g}"}
     said = []
@@ -128,9 +118,7 @@ def _pair(best: list[_Compared], other: list[_Compared], *, score: Score) -> lis
             "mean_second": f"{_mean(other, score):.4g}",
         }
         said.append(
-            message(
-                "cli.several_seeds", **about, **sizes, **means, count_first=len(best), count_second=len(other)
-            )
+            message("cli.several_seeds", **about, **sizes, **means, count_first=len(best), count_second=len(other))
         )
     if gap <= yardstick:
         said.append(message("cli.cannot_judge" if several else "cli.within_noise", **about, **sizes))
@@ -146,9 +134,7 @@ def _mean(group: Sequence[_Compared], score: Score) -> float:
 
 def _between_seeds(best: Sequence[_Compared], other: Sequence[_Compared], *, score: Score) -> float:
     """Two standard errors of the difference of two means, from the spread between seeds."""
-    spreads = [
-        statistics.variance([run.score(score) for run in group]) / len(group) for group in (best, other)
-    ]
+    spreads = [statistics.variance([run.score(score) for run in group]) / len(group) for group in (best, other)]
     return SURE * math.sqrt(sum(spreads))
 
 
@@ -172,9 +158,7 @@ def _sampling(run: _Compared, score: Score) -> float:
 
 def _jumps(run: _Compared, metric: str) -> float:
     """Variance of the validation metric about its trend, in the second half of the run."""
-    values = [
-        row["value"] for row in run.evaluations if (row["split"], row["metric"]) == ("validation", metric)
-    ]
+    values = [row["value"] for row in run.evaluations if (row["split"], row["metric"]) == ("validation", metric)]
     late = [value for value in values[len(values) // 2 :] if math.isfinite(value)]
     steps = [one - other for one, other in zip(late[1:], late, strict=False)]
     return statistics.fmean(step * step for step in steps) / 2 if steps else 0.0

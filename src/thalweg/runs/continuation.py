@@ -7,9 +7,7 @@ from thalweg.core.random import generator
 from thalweg.runs.run import Run
 
 
-def continue_text(
-    run: Run, prompt: str, *, length: int = 400, temperature: float = 0.8, seed: int = 0
-) -> str:
+def continue_text(run: Run, prompt: str, *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
     """Return `length` characters that follow the prompt, drawn one after the other.
 
     p(next) = softmax(outputs / temperature) over the characters of the training text; the network sees the last

@@ -73,15 +73,11 @@ def _gpu() -> str:
 
 def _compiler() -> str:
     """Name the C++ compiler that `--compile` would use."""
-    program = next(
-        (name for name in (os.environ.get("CXX"), "g++", "clang++") if name and shutil.which(name)), None
-    )
+    program = next((name for name in (os.environ.get("CXX"), "g++", "clang++") if name and shutil.which(name)), None)
     if program is None:
         return "none found"
     try:
-        said = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
-        ).stdout
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return "does not answer"
     return said.splitlines()[0].strip() if said else "unknown"

@@ -111,9 +111,7 @@ def _check(seeds: int, steps: int, *, low: float, high: float) -> None:
     if steps < 4 * SMOOTH:
         raise law("range_test(steps=...)", f"must be {4 * SMOOTH} or more", steps)
     if not 0 < low < high < math.inf:
-        raise UsageError(
-            f"`range_test(low=..., high=...)` must have 0 < low < high, got {low:g} and {high:g}."
-        )
+        raise UsageError(f"`range_test(low=..., high=...)` must have 0 < low < high, got {low:g} and {high:g}.")
 
 
 def _recipe(what: Any, model: Model | nn.Module | None) -> Recipe:
@@ -154,9 +152,7 @@ def _blocks(job: Job) -> Iterator[Any]:
         epoch += 1
 
 
-def _judge(
-    raw: np.ndarray, rates: np.ndarray, *, seeds: tuple[int, ...], source: str, model: str
-) -> RateTest:
+def _judge(raw: np.ndarray, rates: np.ndarray, *, seeds: tuple[int, ...], source: str, model: str) -> RateTest:
     losses = np.stack([_smooth(row) for row in raw])
     curves = [_Curve(rates, rough, smooth=smooth) for rough, smooth in zip(raw, losses, strict=True)]
     for row, curve in zip(losses, curves, strict=True):
@@ -197,9 +193,7 @@ class _Curve:
         if len(down) < 3:
             return float(rates[self.bottom])
         width = min(SMOOTH, len(down))
-        even = np.convolve(np.pad(down, width // 2, mode="edge"), np.ones(width) / width, mode="valid")[
-            : len(down)
-        ]
+        even = np.convolve(np.pad(down, width // 2, mode="edge"), np.ones(width) / width, mode="valid")[: len(down)]
         return float(rates[first + int(np.argmin(np.gradient(even)))])
 
 
@@ -226,9 +220,7 @@ def _doubts(curves: list[_Curve], rates: np.ndarray, *, proposals: list[float]) 
             most = max(100 * curve.fall / max(abs(curve.start), 1e-12) for curve in flat)
             said.append(message("cli.doubt_flat", percent=f"{max(most, 0):.1f}"))
     steep = [curve for curve in curves if not curve.flat]
-    if edge := [
-        curve for curve in steep if curve.bottom >= len(rates) - SMOOTH // 2 - 1 or curve.bottom < SMOOTH
-    ]:
+    if edge := [curve for curve in steep if curve.bottom >= len(rates) - SMOOTH // 2 - 1 or curve.bottom < SMOOTH]:
         said.append(message("cli.doubt_edge", rate=f"{rates[edge[0].bottom]:.2g}"))
     noise = float(np.median([curve.noise / curve.fall for curve in steep])) if steep else 0.0
     if noise > NOISE:

@@ -30,7 +30,9 @@ from thalweg.train import Folder, describe
 TRASH = ".trash"
 _INDEX = ".index.json"
 _INDEX_SCHEMA = 1
-_HIGHER = {m.name: m.better == "higher" for task in ("classification", "regression", "language") for m in metrics_for(task)}
+_HIGHER = {
+    m.name: m.better == "higher" for task in ("classification", "regression", "language") for m in metrics_for(task)
+}
 _NOT_OVER = ("running", "killed", "damaged")
 
 
@@ -153,9 +155,7 @@ def _folders(where: Path) -> Iterator[tuple[Path, float]]:
         for entry in entries:
             if entry.name.startswith(".") or not entry.is_dir():
                 continue
-            times = [
-                0.0
-            ]  # the folder's own time moves whenever a file comes or goes, also when the trace is read
+            times = [0.0]  # the folder's own time moves whenever a file comes or goes, also when the trace is read
             for name in ("trace.sqlite", "trace.sqlite-wal", "recipe.toml"):
                 with contextlib.suppress(OSError):
                     times.append(os.stat(os.path.join(entry.path, name)).st_mtime)
@@ -244,6 +244,4 @@ def _write_index(where: Path, found: Sequence[Summary], *, known: dict[Any, Summ
         return
     rows = [{key: value for key, value in dataclasses.asdict(run).items() if key != "path"} for run in over]
     with contextlib.suppress(StorageError, OSError):
-        write_atomically(
-            where / _INDEX, json.dumps({"schema": _INDEX_SCHEMA, "runs": rows}, ensure_ascii=False)
-        )
+        write_atomically(where / _INDEX, json.dumps({"schema": _INDEX_SCHEMA, "runs": rows}, ensure_ascii=False))

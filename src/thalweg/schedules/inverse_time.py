@@ -18,7 +18,9 @@ class InverseTime(Schedule):
     """
 
     name: ClassVar[str] = "inverse-time"
-    decay: Annotated[float, Knob("how fast the rate falls", "[0, inf)", low=0.01, high=10, log=True, unit="1/epoch")] = 1.0
+    decay: Annotated[
+        float, Knob("how fast the rate falls", "[0, inf)", low=0.01, high=10, log=True, unit="1/epoch")
+    ] = 1.0
     staircase: bool = False
 
     def factor(self, at: Progress) -> Tensor:

@@ -1,7 +1,8 @@
-"""The last steps of a run, in a memory-mapped file: a kill loses at most the step under way, for about a microsecond a step.
+"""The last steps of a run, in a memory-mapped file: a kill loses at most the step under way, for about a microsecond
+a step.
 
-The file holds a count and then rows of float64. A row is written first and counted second; memory that is mapped belongs
-to the system, not to the process, so a killed process leaves every counted row behind.
+The file holds a count and then rows of float64. A row is written first and counted second; memory that is mapped
+belongs to the system, not to the process, so a killed process leaves every counted row behind.
 """
 
 import mmap

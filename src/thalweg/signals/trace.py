@@ -1,10 +1,10 @@
 """What a run wrote down: columns by step and member, in `trace.sqlite` with a journal beside it.
 
-Writing never blocks a reader (WAL); a kill loses at most the step under way. Reading a trace needs nothing of the run that
-wrote it, and may go on while it is written.
+Writing never blocks a reader (WAL); a kill loses at most the step under way. Reading a trace needs nothing of the run
+that wrote it, and may go on while it is written.
 
-Tables: steps (every step), evaluations (a metric of a split), layers (sampled signals of a layer), events (what happened,
-said in words that can be read in both languages).
+Tables: steps (every step), evaluations (a metric of a split), layers (sampled signals of a layer), events (what
+happened, said in words that can be read in both languages).
 """
 
 import contextlib
@@ -67,7 +67,9 @@ class Trace:
 
     def series(self, split: str, metric: str, member: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (steps, values) of one metric on one split."""
-        found = [(r["step"], r["value"]) for r in self.evaluations(member) if (r["split"], r["metric"]) == (split, metric)]
+        found = [
+            (r["step"], r["value"]) for r in self.evaluations(member) if (r["split"], r["metric"]) == (split, metric)
+        ]
         table = np.array(found, dtype=np.float64).reshape(-1, 2)
         return table[:, 0], table[:, 1]
 
@@ -193,14 +195,18 @@ class TraceWriter:
         try:
             yield
         except sqlite3.OperationalError as error:
-            cure = "the disk is full; free some space, what was recorded so far is kept" if "full" in str(error) else error
+            cure = (
+                "the disk is full; free some space, what was recorded so far is kept" if "full" in str(error) else error
+            )
             raise StorageError(f"{self.path} could not be written: {cure}.") from error
         except sqlite3.DatabaseError as error:
             raise RunError(f"{self.path} is damaged or no trace of thalweg ({error}).") from None
 
 
 def _address(path: Path) -> str:
-    """Name a trace for reading; SQLite needs files beside it, so a finished one in a sealed folder is read as it lies."""
+    """Name a trace for reading; SQLite needs files beside it, so a finished one in a sealed folder is read as it
+    lies.
+    """
     live = Path(f"{path}-wal").exists()
     sealed = not os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
     return f"{path.resolve().as_uri()}?{'immutable=1' if sealed and not live else 'mode=rw'}"

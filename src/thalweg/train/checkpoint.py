@@ -52,9 +52,7 @@ def read(path: Path) -> tuple[dict[str, Any], Params]:
     except (safetensors.SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
         raise RunError(f"{path} is damaged or no checkpoint ({error}).") from None
     if counts.get("schema") != SCHEMA:
-        raise RunError(
-            f"{path} has checkpoint schema {counts.get('schema')}, this version of thalweg reads {SCHEMA}."
-        )
+        raise RunError(f"{path} has checkpoint schema {counts.get('schema')}, this version of thalweg reads {SCHEMA}.")
     return counts, tensors
 
 
@@ -70,9 +68,7 @@ def load(state: State, path: Path) -> dict[str, Any]:
     for name, tensor in groups.get("memory", {}).items():
         slot, _, rest = name.partition(".")
         memory.setdefault(slot, {})[rest] = tensor
-    if set(memory) != set(state.memory) or any(
-        set(content) != set(state.trainable) for content in memory.values()
-    ):
+    if set(memory) != set(state.memory) or any(set(content) != set(state.trainable) for content in memory.values()):
         raise RunError(
             f"{path} was written with another rule: it remembers {sorted(memory)}, not {sorted(state.memory)}."
         )
@@ -80,9 +76,7 @@ def load(state: State, path: Path) -> dict[str, Any]:
     state.put_memory(memory)
     if "best" in groups:
         _must_fit(path, state.weights(), groups["best"])
-        state.best_weights = {
-            name: groups["best"][name].to(tensor) for name, tensor in state.weights().items()
-        }
+        state.best_weights = {name: groups["best"][name].to(tensor) for name, tensor in state.weights().items()}
     state.step, state.best = counts["step"], Best(**counts["best"])
     facts: dict[str, Any] = counts["facts"]
     return facts

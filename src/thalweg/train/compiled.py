@@ -29,7 +29,9 @@ _OPTIONS: dict[str, Any] = {
 
 
 def block_length(num_batches: int) -> int:
-    """Return how many steps one call takes, so that as few as can be of an epoch's steps are left for a shorter call."""
+    """Return how many steps one call takes, so that as few as can be of an epoch's steps are left for a shorter
+    call.
+    """
     lengths = range(min(SHORTEST, num_batches), min(LONGEST, num_batches) + 1)
     return max(lengths, key=lambda length: (num_batches // length * length, length), default=1)
 
@@ -45,15 +47,9 @@ class Compiled(Stepper):
     def take(self, block: Block, rates: Sequence[float]) -> Taken:
         state, slots, count = self.state, list(self.state.memory), len(block.sizes)
         state_now = [state.params["flat"], *(state.memory[slot]["flat"] for slot in slots)]
-        moments = torch.tensor(
-            [list(rates), list(range(state.step, state.step + count))], dtype=torch.float64
-        )
+        moments = torch.tensor([list(rates), list(range(state.step, state.step + count))], dtype=torch.float64)
         arguments = [*state_now, moments, *self._buffers, block.x, block.y]
-        graph = (
-            self._graphs[block.sizes]
-            if block.sizes in self._graphs
-            else self._compile(block.sizes, arguments)
-        )
+        graph = self._graphs[block.sizes] if block.sizes in self._graphs else self._compile(block.sizes, arguments)
         with torch.no_grad():
             flat, *memory, seen = graph(*arguments)
             state.params["flat"].copy_(flat)
@@ -69,9 +65,7 @@ class Compiled(Stepper):
         )  # fmt: skip
         try:
             with warnings.catch_warnings(), torch.no_grad():
-                warnings.simplefilter(
-                    "ignore"
-                )  # the compiler's remarks on our machine are not the user's business
+                warnings.simplefilter("ignore")  # the compiler's remarks on our machine are not the user's business
                 compiled(*copies)
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -82,7 +76,9 @@ class Compiled(Stepper):
 
 
 def _steps(state: State, task: Task, sizes: tuple[int, ...]) -> Callable[..., Any]:
-    """Return a step for each batch as one pure function of weights, memory, rates and counts, buffers, inputs, targets."""
+    """Return a step for each batch as one pure function of weights, memory, rates and counts, buffers, inputs,
+    targets.
+    """
     find = flat_gradient(state.module, task)
     shapes = [tensor.shape for tensor in state.trainable.values()]
     slots = list(state.memory)
@@ -93,9 +89,7 @@ def _steps(state: State, task: Task, sizes: tuple[int, ...]) -> Callable[..., An
         moments, *buffers, x, y = rest[len(slots) :]
         seen = []
         for k, batch in enumerate(zip(x.split(sizes), y.split(sizes), strict=True)):
-            weights = [
-                w.view(s) for w, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)
-            ]
+            weights = [w.view(s) for w, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
             loss, grad, norm = find(*weights, *buffers, *batch)
             hyper: dict[str, float | Tensor] = {**task.rule.hyper(), "lr": moments[0, k]}
             change, memory = task.rule.update({"flat": grad}, memory, {"flat": flat}, hyper, moments[1, k])

@@ -49,9 +49,7 @@ class Folder:
 
     def must_exist(self) -> None:
         if not self.exists():
-            raise RunError(
-                f"{self.path} is no run: it has no recipe.toml. `thalweg runs ls` lists the runs there are."
-            )
+            raise RunError(f"{self.path} is no run: it has no recipe.toml. `thalweg runs ls` lists the runs there are.")
 
     def recipe(self) -> Recipe:
         self.must_exist()
@@ -80,16 +78,12 @@ class Folder:
         if model is None:
             raise RunError(f"{self.recipe_file} names no model; the run was stopped before it was resolved.")
         if isinstance(model, Built) and isinstance(model.module, MadeInPython):
-            raise RunError(
-                f"The network of {self.path} was made in Python; open it with tw.Run(path, model=...)."
-            )
+            raise RunError(f"The network of {self.path} was made in Python; open it with tw.Run(path, model=...).")
         module = build_seeded(model, preparation.input_shape, preparation.num_outputs, 0)
         weights = checkpoint.final_weights(self.last_checkpoint)
         own = weights_of(module)
         if set(own) != set(weights) or any(own[name].shape != weights[name].shape for name in own):
-            raise RunError(
-                f"{self.last_checkpoint} belongs to another model than {self.recipe_file} describes."
-            )
+            raise RunError(f"{self.last_checkpoint} belongs to another model than {self.recipe_file} describes.")
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(weights[name])
@@ -103,9 +97,7 @@ class Folder:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.close()
-            raise RunError(
-                f"{self.path} is being trained by another process; wait for it or stop it first."
-            ) from None
+            raise RunError(f"{self.path} is being trained by another process; wait for it or stop it first.") from None
         return file
 
 

@@ -25,9 +25,7 @@ def gradient(
     A weight that the loss does not depend on has gradient zero.
     """
     x, y = batch
-    parts = (
-        [(x, y)] if windows == 1 else list(zip(x.tensor_split(windows), y.tensor_split(windows), strict=True))
-    )
+    parts = [(x, y)] if windows == 1 else list(zip(x.tensor_split(windows), y.tensor_split(windows), strict=True))
     total: Tensor | None = None
     grads: list[Tensor] = []
     for part_x, part_y in parts:
@@ -39,9 +37,7 @@ def gradient(
         if len(parts) > 1:
             value = value * (len(part_x) / len(x))
         if not value.requires_grad:
-            raise UsageError(
-                "The loss does not depend on any weight that trains; does the model detach its outputs?"
-            )
+            raise UsageError("The loss does not depend on any weight that trains; does the model detach its outputs?")
         found = torch.autograd.grad(value, weights, allow_unused=True)
         part = [torch.zeros_like(w) if g is None else g for g, w in zip(found, weights, strict=True)]
         grads = part if total is None else [a + b for a, b in zip(grads, part, strict=True)]

@@ -17,9 +17,7 @@ from thalweg.train.recipe import Recipe
 from thalweg.train.state import State, begin
 from thalweg.train.step import Block, Direct, Played, Stepper, Task
 
-TARGET_STEPS = (
-    4000  # what a run of a small network is given by default; enough for the sets in benchmarks/defaults.py
-)
+TARGET_STEPS = 4000  # what a run of a small network is given by default; enough for the sets in benchmarks/defaults.py
 TRAIN_SAMPLE = 512  # training examples, drawn once for the run, that an evaluation looks at beside the validation data
 EVALUATION_STEPS = 100  # at least so many steps lie between two evaluations by default
 _GATHER_LIMIT = 1 << 26  # bytes of training data up to which a whole epoch is put in order at once
@@ -68,20 +66,14 @@ class Epoch:
         self._ready: list[tuple[Tensor, Tensor]] = []
         if part.resident and len(part) * math.prod(part.inputs.shape[1:]) * 4 <= _GATHER_LIMIT:
             lengths = [sum(block) for block in self._sizes]
-            self._ready = list(
-                zip(*(tensor.split(lengths) for tensor in part.batch(self._order)), strict=True)
-            )
+            self._ready = list(zip(*(tensor.split(lengths) for tensor in part.batch(self._order)), strict=True))
 
     def __len__(self) -> int:
         return len(self._sizes)
 
     def block(self, k: int) -> Block:
         """Return block `k`: its batches one after the other, and how many examples each has."""
-        x, y = (
-            self._ready[k]
-            if self._ready
-            else self._part.batch(self._order[self._cuts[k] : self._cuts[k + 1]])
-        )
+        x, y = self._ready[k] if self._ready else self._part.batch(self._order[self._cuts[k] : self._cuts[k + 1]])
         return Block(x, y, self._sizes[k])
 
 
@@ -101,11 +93,7 @@ def make_job(recipe: Recipe, *, dataset: Dataset | None = None) -> Job:
     dataset = recipe.data.load() if dataset is None else dataset
     data = prepare(dataset, split=recipe.split, scaler=recipe.scaler, seed=recipe.seed)
     device = choose_device(recipe.device)
-    said = (
-        [*data.said, message("train.device", device=str(device))]
-        if recipe.device == "auto"
-        else list(data.said)
-    )
+    said = [*data.said, message("train.device", device=str(device))] if recipe.device == "auto" else list(data.said)
     data = dataclasses.replace(
         data, train=data.train.to(device), validation=data.validation.to(device), test=data.test.to(device)
     )
@@ -130,7 +118,9 @@ def make_job(recipe: Recipe, *, dataset: Dataset | None = None) -> Job:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device asked for; "auto" takes CUDA, then Apple's MPS, then the CPU. Raises `UsageError` if it is not there."""
+    """Return the device asked for; "auto" takes CUDA, then Apple's MPS, then the CPU. Raises `UsageError` if it is
+    not there.
+    """
     if name == "auto":
         found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(found)
@@ -146,9 +136,7 @@ def choose_device(name: str) -> torch.device:
 def choose_stepper(state: State, task: Task, *, playable: bool, compile: bool, num_batches: int) -> Stepper:
     """Choose how steps are taken, by the network and the recipe alone."""
     if compile and not playable:
-        raise UsageError(
-            "compile=True is for our own models of up to 300,000 weights on the CPU; leave it out."
-        )
+        raise UsageError("compile=True is for our own models of up to 300,000 weights on the CPU; leave it out.")
     if compile:
         return Compiled(state, task, length=block_length(num_batches))
     return Played(state, task) if playable else Direct(state, task)
@@ -198,9 +186,7 @@ def _check_fit(module: torch.nn.Module, loss: Loss, data: Prepared) -> None:
     finally:
         module.train(mode)
     if not isinstance(outputs, Tensor):
-        raise UsageError(
-            f"The model must return a tensor, got {type(outputs).__name__}; return the outputs alone."
-        )
+        raise UsageError(f"The model must return a tensor, got {type(outputs).__name__}; return the outputs alone.")
     loss.check_shapes(outputs, y, data.preparation.num_outputs)
 
 
@@ -226,6 +212,4 @@ def _resolve_sizes(recipe: Recipe, data: Prepared) -> tuple[Recipe, list[Message
     if not len(data.validation):
         recipe = dataclasses.replace(recipe, stop=None)
         said.append(message("train.no_validation"))
-    return dataclasses.replace(
-        recipe, batch_size=size, epochs=epochs, evaluate_every=min(every, epochs)
-    ), said
+    return dataclasses.replace(recipe, batch_size=size, epochs=epochs, evaluate_every=min(every, epochs)), said

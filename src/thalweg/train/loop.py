@@ -46,7 +46,8 @@ class Snapshot(NamedTuple):
 
 
 def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
-    """Train until the plan is done, the validation metric has stopped improving, the budget is spent or the loss is lost.
+    """Train until the plan is done, the validation metric has stopped improving, the budget is spent or the loss is
+    lost.
 
     Goes on from `job.state`, `seconds` into the run; the budget counts from here. Between two snapshots the state is
     whole: to save it there and load it later gives the same run.

@@ -33,20 +33,14 @@ class Recipe:
     rule: Rule = dataclasses.field(default_factory=default_rule)
     schedule: Schedule = dataclasses.field(default_factory=WarmupCosine)
     stop: EarlyStopping | None = dataclasses.field(default_factory=EarlyStopping)
-    epochs: Annotated[
-        int | None, Knob("passes over the training data", "[1, inf)", low=1, high=1000, log=True)
-    ] = None
+    epochs: Annotated[int | None, Knob("passes over the training data", "[1, inf)", low=1, high=1000, log=True)] = None
     batch_size: Annotated[int | None, Knob("examples a step", "[1, inf)", low=1, high=1024, log=True)] = None
     windows: Annotated[int, Knob("parts a batch is computed in", "[1, inf)", low=1, high=64, log=True)] = 1
-    evaluate_every: Annotated[int | None, Knob("epochs between evaluations", "[1, inf)", low=1, high=50)] = (
+    evaluate_every: Annotated[int | None, Knob("epochs between evaluations", "[1, inf)", low=1, high=50)] = None
+    max_seconds: Annotated[float | None, Knob("budget of time", "(0, inf)", low=1, high=3600, log=True, unit="s")] = (
         None
     )
-    max_seconds: Annotated[
-        float | None, Knob("budget of time", "(0, inf)", low=1, high=3600, log=True, unit="s")
-    ] = None
-    seed: Annotated[
-        int, Knob("number that fixes every draw", "[0, 9223372036854775807]", low=0, high=100)
-    ] = 0
+    seed: Annotated[int, Knob("number that fixes every draw", "[0, 9223372036854775807]", low=0, high=100)] = 0
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Annotated[int | None, Knob("processor threads", "[1, inf)", low=1, high=64)] = None

@@ -92,9 +92,7 @@ class MadeInPython(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Raise `UsageError`: there is nothing to compute with."""
         del x
-        raise UsageError(
-            "The network of this run was made in Python; give it again: tw.resume(run, model=...)."
-        )
+        raise UsageError("The network of this run was made in Python; give it again: tw.resume(run, model=...).")
 
 
 def write_recipe(recipe: Recipe, made_with: Mapping[str, str]) -> str:

@@ -81,9 +81,7 @@ class Recorder:
     def test(self, values: Mapping[str, float], *, split: str = "test") -> None:
         """Write what a split gave at the end."""
         state = self.job.state
-        self.trace.evaluation(
-            step=state.step, epoch=state.step / self.job.steps_per_epoch, split=split, values=values
-        )
+        self.trace.evaluation(step=state.step, epoch=state.step / self.job.steps_per_epoch, split=split, values=values)
 
     def finish(self, outcome: Outcome) -> None:
         """Close the trace with how the run ended."""

@@ -49,21 +49,19 @@ def record_graph(function: Callable[..., Any], arguments: Sequence[Tensor]) -> f
 
 
 def _shape(node: Any) -> Any:
-    return (
-        node.meta["tensor_meta"].shape if isinstance(node, fx.Node) and "tensor_meta" in node.meta else None
-    )
+    return node.meta["tensor_meta"].shape if isinstance(node, fx.Node) and "tensor_meta" in node.meta else None
 
 
 def _drop_aliases(graph: fx.Graph) -> None:
-    """Replace what gives its input back: detach, a transpose of a transpose, a view of a view, a view of the same shape."""
+    """Replace what gives its input back: detach, a transpose of a transpose, a view of a view, a view of the same
+    shape.
+    """
     for node in list(graph.nodes):
         source: Any = node.args[0] if node.args else None
         if node.target in _RESHAPES and getattr(source, "target", None) in _RESHAPES:
             node.args = (source.args[0], *node.args[1:])
             source = node.args[0]
-        if node.target in _ALIASES or (
-            node.target in _RESHAPES and _shape(source) == _shape(node) is not None
-        ):
+        if node.target in _ALIASES or (node.target in _RESHAPES and _shape(source) == _shape(node) is not None):
             node.replace_all_uses_with(source)
         elif node.target is _TRANSPOSE and getattr(source, "target", None) is _TRANSPOSE:
             node.replace_all_uses_with(source.args[0])
@@ -115,14 +113,10 @@ class _Writer:
             return
         self.names[node] = f"v{len(self.names)}"
         target = node.target if into is None else _INTO[node.target]  # type: ignore[index]
-        arguments = [self.spell(a) for a in node.args] + [
-            f"{key}={self.spell(v)}" for key, v in node.kwargs.items()
-        ]
+        arguments = [self.spell(a) for a in node.args] + [f"{key}={self.spell(v)}" for key, v in node.kwargs.items()]
         if into is not None:
             arguments.append(f"out={self.bind(into)}")
-        self.lines.append(
-            f"{self.names[node]} = {self.bind(getattr(target, '_op', target))}({', '.join(arguments)})"
-        )
+        self.lines.append(f"{self.names[node]} = {self.bind(getattr(target, '_op', target))}({', '.join(arguments)})")
 
 
 def _write_out(graph: fx.Graph, fixed: list[Tensor]) -> Callable[..., Any]:
@@ -175,7 +169,9 @@ def _gather_in_place(graph: fx.Graph) -> tuple[dict[fx.Node, Tensor], dict[fx.No
 
 
 def _unflattened(part: Any) -> fx.Node | None:
-    """Return the operation whose result `part` flattens, if it can write into a place of ours and nobody else reads it."""
+    """Return the operation whose result `part` flattens, if it can write into a place of ours and nobody else reads
+    it.
+    """
     if not isinstance(part, fx.Node) or part.target not in _RESHAPES or len(part.users) > 1:
         return None
     source = part.args[0]

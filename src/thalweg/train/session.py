@@ -150,7 +150,9 @@ def resume(path: Path, *, model: Model | None = None) -> Session:
 
 
 def _on_disk(source: Source, place: Folder) -> Source:
-    """Return the source as the recipe on disk names it: data from memory are saved with the run, paths made absolute."""
+    """Return the source as the recipe on disk names it: data from memory are saved with the run, paths made
+    absolute.
+    """
     if isinstance(source, Arrays | Frame):
         saved = source.save(place.path / ("data.npz" if isinstance(source, Arrays) else "data.parquet"))
         return dataclasses.replace(saved, path=Path(saved.path).name)  # type: ignore[attr-defined, type-var]
@@ -168,9 +170,7 @@ def _check_data(folder: Folder, recipe: Recipe) -> None:
 def _claim(path: Path) -> Folder:
     make_folder(path)
     if any(path.iterdir()):
-        raise RunError(
-            f"{path} is not empty; choose a new folder, or go on with it: thalweg train --resume {path}."
-        )
+        raise RunError(f"{path} is not empty; choose a new folder, or go on with it: thalweg train --resume {path}.")
     return Folder(path)
 
 

@@ -1,7 +1,7 @@
 """What changes while a network trains: its weights and buffers, what the rule remembers, the best so far, the count.
 
-The weights of a network of up to `FLAT_LIMIT` numbers lie in one flat tensor, of which the module's parameters are views:
-a rule then works on one tensor instead of many, which at this size is most of its cost.
+The weights of a network of up to `FLAT_LIMIT` numbers lie in one flat tensor, of which the module's parameters are
+views: a rule then works on one tensor instead of many, which at this size is most of its cost.
 """
 
 import dataclasses
@@ -75,10 +75,7 @@ class State:
     def _split(self, flat: Tensor) -> Params:
         sizes = [tensor.numel() for tensor in self.trainable.values()]
         parts = flat.split(sizes)
-        return {
-            name: part.view(self.trainable[name].shape)
-            for name, part in zip(self.trainable, parts, strict=True)
-        }
+        return {name: part.view(self.trainable[name].shape) for name, part in zip(self.trainable, parts, strict=True)}
 
 
 def weights_of(module: nn.Module) -> Params:

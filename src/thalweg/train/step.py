@@ -69,9 +69,7 @@ class Direct(Stepper):
         state, task = self.state, self.task
         state.module.train()
         x, y, _ = block
-        loss, grads = gradient(
-            state.module, task.loss, self._weights, (x, y), windows=task.windows, bf16=task.bf16
-        )
+        loss, grads = gradient(state.module, task.loss, self._weights, (x, y), windows=task.windows, bf16=task.bf16)
         with torch.inference_mode():
             hyper = {**self._hyper, "lr": rates[0]}
             if self._fused is not None:
@@ -80,9 +78,7 @@ class Direct(Stepper):
             else:
                 named = dict(zip(state.trainable, grads, strict=True))
                 flat = torch.cat([g.reshape(-1) for g in grads]) if self._flat else None
-                norm = torch.linalg.vector_norm(
-                    torch.stack(torch._foreach_norm(grads)) if flat is None else flat
-                )
+                norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)) if flat is None else flat)
                 apply(self._chain, state, named if flat is None else {"flat": flat}, hyper)
         state.step += 1
         return [(float(loss), float(norm))]
@@ -122,9 +118,7 @@ def flat_gradient(module: nn.Module, task: Task) -> Callable[..., tuple[Tensor, 
     def function(*tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         *rest, x, y = tensors
         weights = [w.detach().requires_grad_() for w in rest[: len(names)]]
-        values = dict(zip(names, weights, strict=True)) | dict(
-            zip(buffer_names, rest[len(names) :], strict=True)
-        )
+        values = dict(zip(names, weights, strict=True)) | dict(zip(buffer_names, rest[len(names) :], strict=True))
         module.train()
         bound = _Bound(module, values)
         loss, grads = gradient(bound, task.loss, weights, (x, y), windows=task.windows, bf16=task.bf16)  # type: ignore[arg-type]

@@ -20,12 +20,8 @@ class EarlyStopping(Component):
 
     name: ClassVar[str] = "early"
     metric: str = "loss"
-    patience: Annotated[int | None, Knob("evaluations without improvement", "[1, inf)", low=5, high=100)] = (
-        None
-    )
-    min_delta: Annotated[
-        float, Knob("what counts as an improvement", "[0, inf)", low=1e-5, high=0.01, log=True)
-    ] = 0.0
+    patience: Annotated[int | None, Knob("evaluations without improvement", "[1, inf)", low=5, high=100)] = None
+    min_delta: Annotated[float, Knob("what counts as an improvement", "[0, inf)", low=1e-5, high=0.01, log=True)] = 0.0
 
 
 @dataclasses.dataclass

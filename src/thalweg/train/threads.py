@@ -1,4 +1,6 @@
-"""How many processor threads a network wants: small ones are many times slower on two than on one. Measured, not guessed."""
+"""How many processor threads a network wants: small ones are many times slower on two than on one. Measured, not
+guessed.
+"""
 
 import math
 import time
@@ -54,9 +56,7 @@ def _time_a_step(job: Job, epoch: Epoch) -> float:
 def _keep(job: Job) -> tuple[object, ...]:
     state = job.state
     weights = {name: tensor.clone() for name, tensor in state.weights().items()}
-    memory = {
-        slot: {name: t.clone() for name, t in content.items()} for slot, content in state.memory.items()
-    }
+    memory = {slot: {name: t.clone() for name, t in content.items()} for slot, content in state.memory.items()}
     return weights, memory, state.step
 
 

@@ -1,7 +1,7 @@
 """What thalweg says, in English and Chinese: `say("train.restored", epoch=7)`.
 
-Each area has one catalogue a language, `en/<area>.toml` and `zh/<area>.toml`, with the same keys; a test holds them equal.
-A `Message` keeps key and values apart, so that what was recorded in one language can be read in the other.
+Each area has one catalogue a language, `en/<area>.toml` and `zh/<area>.toml`, with the same keys; a test holds them
+equal. A `Message` keeps key and values apart, so that what was recorded in one language can be read in the other.
 """
 
 import dataclasses

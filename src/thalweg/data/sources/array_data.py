@@ -51,9 +51,7 @@ def as_array(data: Any, what: str, *, file: str = "") -> np.ndarray:
         raise DataError(f"{what} has rows of different lengths; {cure}.", file=file or None) from error
 
 
-def dataset_of(
-    inputs: np.ndarray | pl.DataFrame, targets: np.ndarray, *, source: Any, origin: str
-) -> Dataset:
+def dataset_of(inputs: np.ndarray | pl.DataFrame, targets: np.ndarray, *, source: Any, origin: str) -> Dataset:
     """Build a dataset from inputs, targets and a source's `task`, `kind` and `class_names`."""
     if len(inputs) != (len(targets) if targets.ndim else 0):
         counts = f"X has {len(inputs)} examples, y has {len(targets) if targets.ndim else 'a single value'}"
@@ -81,9 +79,7 @@ def dataset_of(
 
 def shape_inputs(x: np.ndarray, kind: str | None) -> tuple[np.ndarray, str, tuple[Message, ...]]:
     """Return inputs in PyTorch's order of axes, their kind, and what was guessed about them."""
-    guessed = kind or {2: "table", 3: "image" if x.dtype == np.uint8 else "sequence", 4: "image"}.get(
-        x.ndim, "table"
-    )
+    guessed = kind or {2: "table", 3: "image" if x.dtype == np.uint8 else "sequence", 4: "image"}.get(x.ndim, "table")
     said = () if kind or x.ndim == 2 else (message("data.kind", shape=str(x.shape), kind=guessed),)
     if guessed == "image" and x.ndim == 3:
         return x[:, None], guessed, said
@@ -96,9 +92,7 @@ def shape_inputs(x: np.ndarray, kind: str | None) -> tuple[np.ndarray, str, tupl
             "image": "(N, H, W) or (N, C, H, W)",
             "sequence": "(N, L, D)",
         }
-        raise DataError(
-            f"X has shape {x.shape}, but a {guessed} has {wanted[guessed]}; reshape it or give its kind."
-        )
+        raise DataError(f"X has shape {x.shape}, but a {guessed} has {wanted[guessed]}; reshape it or give its kind.")
     return x, guessed, said
 
 

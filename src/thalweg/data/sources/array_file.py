@@ -64,9 +64,7 @@ class ArrayFile(OwnData):
             key, target = self._keys(names)
             x = _numbers(_member(archive, key, self.path), self.path)
             y = None if target is None else _member(archive, target, self.path)
-        said = (
-            () if self.inputs and self.target else (message("data.keys", inputs=key, target=target or "-"),)
-        )
+        said = () if self.inputs and self.target else (message("data.keys", inputs=key, target=target or "-"),)
         return x, y, said
 
     def _keys(self, names: list[str]) -> tuple[str, str | None]:
@@ -124,9 +122,7 @@ def _without_pickle(error: DataError, name: str) -> DataError:
     if not any(word in cause for word in ("pickle", "object array", "python objects")):
         return error
     cure = "save numbers or words, for example array.astype(float)"
-    return DataError(
-        f"it holds Python objects, which are never loaded because they could run code; {cure}.", file=name
-    )
+    return DataError(f"it holds Python objects, which are never loaded because they could run code; {cure}.", file=name)
 
 
 def _numbers(array: np.ndarray, name: str) -> np.ndarray:

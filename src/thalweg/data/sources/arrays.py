@@ -56,9 +56,7 @@ class Arrays(OwnData):
     def _save_frame(self, frame: pl.DataFrame, targets: np.ndarray, path: Path) -> Table:
         if targets.ndim > 1 or self.class_names:
             what = "several targets" if targets.ndim > 1 else "class_names"
-            raise UsageError(
-                f"`Arrays.save(path)` cannot write {what} beside a data frame; give X as an array."
-            )
+            raise UsageError(f"`Arrays.save(path)` cannot write {what} beside a data frame; give X as an array.")
         target = "y"
         while target in frame.columns:
             target += "_"

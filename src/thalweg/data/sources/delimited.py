@@ -42,9 +42,7 @@ def _read_delimited(path: Path, name: str, separator: str | None) -> tuple[RawIn
     separator = separator or _separator(content)
     first, num_rows, num_blank = _survey(content, separator, name)
     headless = all(_is_number(cell) for cell in first)
-    names = [
-        f"column_{i + 1}" if headless or not cell.strip() else cell.strip() for i, cell in enumerate(first)
-    ]
+    names = [f"column_{i + 1}" if headless or not cell.strip() else cell.strip() for i, cell in enumerate(first)]
     twice = [cell for place, cell in enumerate(names) if cell in names[:place]]
     if twice:
         raise DataError("two columns have this name; rename one of them.", file=name, row=1, column=twice[0])
@@ -100,9 +98,7 @@ def _survey(content: bytes, separator: str, name: str) -> tuple[list[str], int, 
             if row and len(row) != len(first):
                 surplus = f"it has {len(row)} cells, the first row has {len(first)}"
                 column = min(len(row), len(first)) + 1
-                raise DataError(
-                    f"{surplus}; add or remove cells.", file=name, row=num_rows + num_blank, column=column
-                )
+                raise DataError(f"{surplus}; add or remove cells.", file=name, row=num_rows + num_blank, column=column)
     return first, num_rows, num_blank
 
 

@@ -37,12 +37,8 @@ class Idx(OwnData):
         labels = existing_file(self.labels) if self.labels else _labels(images)
         x, y = read_idx(images), read_idx(labels)
         if y.ndim != 1 or y.dtype.kind not in "iu":
-            raise DataError(
-                f"labels must be whole numbers in one row, but they have shape {y.shape}.", file=labels
-            )
-        dataset = dataset_of(
-            _as_images(x, images), np.asarray(y).astype(np.int64), source=self, origin=str(images)
-        )
+            raise DataError(f"labels must be whole numbers in one row, but they have shape {y.shape}.", file=labels)
+        dataset = dataset_of(_as_images(x, images), np.asarray(y).astype(np.int64), source=self, origin=str(images))
         said = () if self.labels else (message("data.targets_beside", path=str(labels)),)
         return dataclasses.replace(dataset, said=(*said, *dataset.said))
 
@@ -58,22 +54,14 @@ def read_idx(path: Path) -> np.ndarray:
         content = gzip.decompress(path.read_bytes()) if zipped else b""
         head = content[:1028] if zipped else path.open("rb").read(1028)
         size = len(content) if zipped else path.stat().st_size
-    if (
-        len(head) < 4
-        or head[:2] != b"\0\0"
-        or head[2] not in _TYPES
-        or not head[3]
-        or len(head) < 4 + 4 * head[3]
-    ):
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or not head[3] or len(head) < 4 + 4 * head[3]:
         raise DataError("it does not start as an IDX file does; is it another format?", file=path)
     offset = 4 + 4 * head[3]
     shape = tuple(int.from_bytes(head[left : left + 4], "big") for left in range(4, offset, 4))
     dtype = np.dtype(_TYPES[head[2]])
     wanted = offset + math.prod(shape) * dtype.itemsize
     if size != wanted:
-        raise DataError(
-            f"it has {size} bytes, its header promises {wanted}; it is cut short or damaged.", file=path
-        )
+        raise DataError(f"it has {size} bytes, its header promises {wanted}; it is cut short or damaged.", file=path)
     if 0 in shape:
         raise DataError(f"it holds nothing, its shape is {shape}.", file=path)
     with reading(path, "IDX"):
@@ -103,7 +91,5 @@ def _labels(images: Path) -> Path:
 
 def _as_images(x: np.ndarray, path: Path) -> np.ndarray:
     if x.ndim not in (3, 4):
-        raise DataError(
-            f"images have three or four axes, but its shape is {x.shape}; is it the labels?", file=path
-        )
+        raise DataError(f"images have three or four axes, but its shape is {x.shape}; is it the labels?", file=path)
     return x

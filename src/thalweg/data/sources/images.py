@@ -32,9 +32,7 @@ class ImageFolder(OwnData):
         classes = sorted(inner.name for inner in folder.iterdir() if inner.is_dir() and _images_in(inner))
         if len(classes) < 2:
             cure = "put the images of each class into a folder of its own"
-            raise DataError(
-                f"it holds {len(classes)} folders of images, two are needed; {cure}.", file=self.path
-            )
+            raise DataError(f"it holds {len(classes)} folders of images, two are needed; {cure}.", file=self.path)
         files = [(image, code) for code, name in enumerate(classes) for image in _images_in(folder / name)]
         ignored = sum(1 for inner in folder.rglob("*") if inner.is_file()) - len(files)
         return Dataset(

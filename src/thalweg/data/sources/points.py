@@ -13,9 +13,7 @@ from thalweg.core import Knob
 from thalweg.core.random import numpy_generator
 from thalweg.data.base import Dataset, Source
 
-Noise: TypeAlias = Annotated[
-    float, Knob("how far points are shaken, as a share of the pattern", "[0, 1]", 0, 0.5)
-]
+Noise: TypeAlias = Annotated[float, Knob("how far points are shaken, as a share of the pattern", "[0, 1]", 0, 0.5)]
 Size: TypeAlias = Annotated[int, Knob("number of examples", "[8, 10000000]", 100, 10000, log=True)]
 Seed: TypeAlias = Annotated[int, Knob("seed of the points", "[0, inf)", 0, 100)]
 _RADIUS = 5.0

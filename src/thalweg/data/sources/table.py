@@ -68,9 +68,7 @@ class Frame(OwnData):
         """Write the frame as Parquet, so that a run can be repeated, and return the table that reads it."""
         with storage_errors(Path(path)):
             as_frame(self.frame).write_parquet(path)
-        return Table(
-            path=str(path), target=self.target, task=self.task, categories=self.categories, drop=self.drop
-        )
+        return Table(path=str(path), target=self.target, task=self.task, categories=self.categories, drop=self.drop)
 
 
 def _dataset(raw: RawInputs, source: Table | Frame, said: tuple[Message, ...]) -> Dataset:
@@ -83,16 +81,12 @@ def _dataset(raw: RawInputs, source: Table | Frame, said: tuple[Message, ...]) -
     if frame.width < 2:
         raise DataError("there is no column besides the target.", file=raw.file or None)
     values = _target_cells(frame[target], target in source.categories, source.task, raw)
-    features, notes = typed(
-        frame.drop(target), categories=source.categories, file=raw.file, first_row=raw.first_row
-    )
+    features, notes = typed(frame.drop(target), categories=source.categories, file=raw.file, first_row=raw.first_row)
     present = values.is_not_null()
     kept = int(present.sum())
     if not kept:
         raise DataError("the target is missing in every row.", file=raw.file or None, column=target)
-    dropped = (
-        (message("data.no_target", column=target, count=len(values) - kept),) if kept < len(values) else ()
-    )
+    dropped = (message("data.no_target", column=target, count=len(values) - kept),) if kept < len(values) else ()
     read = read_targets(values.drop_nulls().to_numpy(), task=source.task, column=target, file=raw.file)
     _check_classes(read.class_names, kept, target, raw.file)
     return Dataset(
@@ -145,6 +139,4 @@ def _target_cells(series: pl.Series, named: bool, task: str | None, raw: RawInpu
 def _check_classes(names: tuple[str, ...], size: int, column: str, file: str) -> None:
     if len(names) > size / 2 and size >= 10:
         counts = f"it has {len(names)} different values in {size} rows, too many to be classes"
-        raise DataError(
-            f"{counts}; name another target or set task = regression.", file=file or None, column=column
-        )
+        raise DataError(f"{counts}; name another target or set task = regression.", file=file or None, column=column)

@@ -25,9 +25,7 @@ class Text(OwnData):
 
     def check(self) -> None:
         if not self.paths:
-            raise UsageError(
-                "`Text(paths=...)` must name at least one file, got (); give the paths of text files."
-            )
+            raise UsageError("`Text(paths=...)` must name at least one file, got (); give the paths of text files.")
 
     def load(self) -> Dataset:
         text = self._read()

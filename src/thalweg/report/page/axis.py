@@ -57,18 +57,12 @@ class Axis:
         first = 10.0 ** math.floor(math.log10(self.low))
         found = [first * k * scale for scale in (1, 10) for k in (1, 1.5, 2, 3, 4, 5, 7)]
         ticks = [tick for tick in found if self.low <= tick <= self.high]
-        return (
-            ticks[:: math.ceil(len(ticks) / most)]
-            if len(ticks) >= 2
-            else Axis(self.low, self.high)._even(most)
-        )
+        return ticks[:: math.ceil(len(ticks) / most)] if len(ticks) >= 2 else Axis(self.low, self.high)._even(most)
 
 
 def spanning(values: Sequence[NDArray[np.float64]], *, log: bool = False, margin: float = _MARGIN) -> Axis:
     """Return an axis that holds all finite values (the positive ones, where it is logarithmic)."""
-    known = np.concatenate(
-        [part[np.isfinite(part) & ((part > 0) | (not log))] for part in values] or [np.empty(0)]
-    )
+    known = np.concatenate([part[np.isfinite(part) & ((part > 0) | (not log))] for part in values] or [np.empty(0)])
     if not len(known):
         return Axis(0.1, 1.0, log=log) if log else Axis(0.0, 1.0)
     low, high = float(known.min()), float(known.max())

@@ -106,13 +106,9 @@ def _bar(heat: Heat) -> str:
     else:
         axis, colour = _range(heat), ORANGE if heat.signal in SHARES else BLUE
         image = png(one_way(np.linspace(0, 1, _BAR), colour)[None])
-        ends = (
-            ("0 %", "", "100 %") if heat.signal in SHARES else (number(axis.low, 2), "", number(axis.high, 2))
-        )
+        ends = ("0 %", "", "100 %") if heat.signal in SHARES else (number(axis.low, 2), "", number(axis.high, 2))
     labels = [tag("span", {}, escape(end)) for end in ends]
-    return tag(
-        "div", {"class": "bar"}, tag("img", {"src": image, "alt": ""}), tag("div", {"class": "ends"}, *labels)
-    )
+    return tag("div", {"class": "bar"}, tag("img", {"src": image, "alt": ""}), tag("div", {"class": "ends"}, *labels))
 
 
 def _short(name: str) -> str:

@@ -30,15 +30,10 @@ def confusion_chart(confusion: Confusion) -> str:
 def _cells(confusion: Confusion) -> str:
     shares = _shares(confusion.counts)
     top = [tag("th", {"scope": "col"}, escape(_short(name))) for name in confusion.classes]
-    corner = tag(
-        "td", {"class": "corner"}, words(message("report.truth")), " \\ ", words(message("report.prediction"))
-    )
+    corner = tag("td", {"class": "corner"}, words(message("report.truth")), " \\ ", words(message("report.prediction")))
     rows = []
     for i, name in enumerate(confusion.classes):
-        cells = [
-            _cell(int(confusion.counts[i, j]), shares[i, j], right=i == j)
-            for j in range(len(confusion.classes))
-        ]
+        cells = [_cell(int(confusion.counts[i, j]), shares[i, j], right=i == j) for j in range(len(confusion.classes))]
         rows.append(tag("tr", {}, tag("th", {"scope": "row"}, escape(_short(name))), *cells))
     head = tag("thead", {}, tag("tr", {}, corner, *top))
     size = "matrix" if len(confusion.classes) > 4 else "matrix roomy"
@@ -61,13 +56,9 @@ def _cell(count: int, share: float, *, right: bool) -> str:
 def _picture(confusion: Confusion) -> str:
     """Draw a pixel for each pair of classes: blue on the diagonal, orange off it, by root of share."""
     shares = np.sqrt(_shares(confusion.counts))
-    pixels = np.where(
-        np.eye(len(shares), dtype=bool)[..., None], one_way(shares, BLUE), one_way(shares, ORANGE)
-    )
+    pixels = np.where(np.eye(len(shares), dtype=bool)[..., None], one_way(shares, BLUE), one_way(shares, ORANGE))
     image = tag("img", {"class": "pixels", "src": png(pixels), "alt": ""})
-    sides = tag(
-        "figcaption", {}, words(message("report.truth")), " ↓ ", words(message("report.prediction")), " →"
-    )
+    sides = tag("figcaption", {}, words(message("report.truth")), " ↓ ", words(message("report.prediction")), " →")
     return tag("figure", {"class": "picture"}, image, sides)
 
 

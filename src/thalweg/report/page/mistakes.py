@@ -25,9 +25,7 @@ def residuals(story: Story) -> str:
         return ""
     about = message("report.residuals_about", split=message(f"report.split_{found[0].split}"))
     charts = [residual_charts(one, f"residuals-{k}") for k, one in enumerate(found[:_MOST_TARGETS])]
-    return section(
-        "residuals", message("report.residuals"), tag("p", {"class": "about"}, words(about)), *charts
-    )
+    return section("residuals", message("report.residuals"), tag("p", {"class": "about"}, words(about)), *charts)
 
 
 def worst(story: Story) -> str:
@@ -36,9 +34,7 @@ def worst(story: Story) -> str:
     if not judged.worst:
         if judged.confusion is None:
             return ""
-        return section(
-            "worst", message("report.worst"), tag("p", {"class": "calm"}, words(message("report.no_worst")))
-        )
+        return section("worst", message("report.worst"), tag("p", {"class": "calm"}, words(message("report.no_worst"))))
     key = "report.worst_mistakes" if judged.confusion else f"report.worst_{story.task}"
     kind = "pictures" if judged.worst[0].picture else "texts" if story.task == "language" else "rows"
     cards = [_card(example) for example in judged.worst]
@@ -66,9 +62,7 @@ def _card(example: Example) -> str:
 
 
 def _said(example: Example) -> list[str]:
-    truth = tag(
-        "span", {"class": "true"}, words(message("report.truth")), " ", tag("b", {}, escape(example.truth))
-    )
+    truth = tag("span", {"class": "true"}, words(message("report.truth")), " ", tag("b", {}, escape(example.truth)))
     said = tag(
         "span",
         {"class": "false"},
@@ -83,9 +77,7 @@ def _beside(example: Example) -> list[str]:
     notes: list[Words] = []
     if example.probability:
         notes.append(message("report.share_of", percent=percent(example.probability[1])))
-    place: Message = message(
-        "report.example", split=message(f"report.split_{example.split}"), row=example.row
-    )
+    place: Message = message("report.example", split=message(f"report.split_{example.split}"), row=example.row)
     if not example.truth:
         place = message("report.passage", row=example.row)
     notes += [message("report.loss_is", loss=number(example.loss, 3)), place]

@@ -28,9 +28,7 @@ def gaps(story: Story) -> str:
     """Write what the page cannot show; nothing where it shows all."""
     if not story.gaps:
         return ""
-    return section(
-        "gaps", message("report.gaps"), *(tag("p", {"class": "about"}, words(gap)) for gap in story.gaps)
-    )
+    return section("gaps", message("report.gaps"), *(tag("p", {"class": "about"}, words(gap)) for gap in story.gaps))
 
 
 def findings(story: Story) -> str:
@@ -56,9 +54,7 @@ def scores(story: Story) -> str:
 
 
 def _dotted(parts: list[str]) -> list[str]:
-    return [
-        part if k == 0 else f' <i aria-hidden="true">·</i> {part}' for k, part in enumerate(parts) if part
-    ]
+    return [part if k == 0 else f' <i aria-hidden="true">·</i> {part}' for k, part in enumerate(parts) if part]
 
 
 def _lead(story: Story) -> str:
@@ -78,9 +74,7 @@ def _finding(finding: Finding) -> str:
     mark = tag("span", {"class": "sign", "aria-hidden": "true"}, SIGNS[Severity(severity)])
     kind = tag("span", {"class": "severity"}, words(message(f"report.severity_{severity}")))
     head = tag("p", {"class": "head"}, mark, kind, tag("code", {}, escape(finding.code)), *_places(finding))
-    remedy = tag(
-        "p", {"class": "remedy"}, tag("b", {}, words(message("report.remedy"))), " ", words(finding.remedy)
-    )
+    remedy = tag("p", {"class": "remedy"}, tag("b", {}, words(message("report.remedy"))), " ", words(finding.remedy))
     cause = tag("h3", {}, words(finding.cause))
     return tag("article", {"class": f"finding {severity}"}, head, cause, remedy, _evidence(finding))
 
@@ -94,8 +88,7 @@ def _evidence(finding: Finding) -> str:
     sure = message("report.reckoned", percent=percent(finding.confidence), how=finding.reckoned)
     head: list[Words] = [message("report.evidence"), message("report.measured"), message("report.healthy")]
     rows: list[list[Words]] = [
-        [e.what, " ".join(filter(None, [number(e.value), e.unit])), e.healthy or "–"]
-        for e in finding.evidence
+        [e.what, " ".join(filter(None, [number(e.value), e.unit])), e.healthy or "–"] for e in finding.evidence
     ]
     confidence: Message = message("report.confidence")
     told = tag("p", {"class": "about"}, words(confidence), " ", words(sure))

@@ -143,9 +143,7 @@ def _upright(lines: list[Line], *, log: bool) -> Axis:
         if len(values) and values.min() >= 0:
             low, high = np.quantile(values, (0.2, 0.8)) * (1 / _WILD[log], _WILD[log])
             values = values[(values <= high) & ((values >= low) | (not log))]
-        kept.append(
-            values[values <= np.quantile(values, 0.99)] if line.style == "raw" and not log else values
-        )
+        kept.append(values[values <= np.quantile(values, 0.99)] if line.style == "raw" and not log else values)
     return spanning(kept, log=log)
 
 
@@ -159,9 +157,7 @@ def frame(across: Axis, up: Axis, *, tick: Write = tick_label) -> str:
     for value in across.ticks(_X_TICKS):
         x = f"{100 * across.at(value):.2f}%"
         parts.append(tag("line", {"class": "stub", "x1": x, "x2": x, "y1": "100%", "y2": "100%"}))
-        parts.append(
-            tag("text", {"class": "tick below", "x": x, "y": "100%", "dy": "1.5em"}, tick_label(value))
-        )
+        parts.append(tag("text", {"class": "tick below", "x": x, "y": "100%", "dy": "1.5em"}, tick_label(value)))
     parts.append(tag("line", {"class": "base", "x1": 0, "x2": "100%", "y1": "100%", "y2": "100%"}))
     return "".join(parts)
 
@@ -169,9 +165,7 @@ def frame(across: Axis, up: Axis, *, tick: Write = tick_label) -> str:
 def _line(line: Line, across: Axis, up: Axis, unit: float) -> str:
     x = np.rint(WIDE * across.place(line.series.steps / unit))
     y = np.rint(TALL * (1 - up.place(line.series.values)))
-    points = [
-        (int(a), int(b)) if np.isfinite(b) else None for a, b in zip(x.tolist(), y.tolist(), strict=True)
-    ]
+    points = [(int(a), int(b)) if np.isfinite(b) else None for a, b in zip(x.tolist(), y.tolist(), strict=True)]
     path, joined = [], False
     for point in points:
         if point is not None:
@@ -180,9 +174,7 @@ def _line(line: Line, across: Axis, up: Axis, unit: float) -> str:
     drawn = tag("path", {"class": line.style, "d": "".join(path), "vector-effect": "non-scaling-stroke"})
     if len(points) <= _DOTS and line.style in ("train", "validation"):
         dots = "".join(f"M{point[0]} {point[1]}h0" for point in points if point is not None)
-        drawn += tag(
-            "path", {"class": f"dots {line.style}", "d": dots, "vector-effect": "non-scaling-stroke"}
-        )
+        drawn += tag("path", {"class": f"dots {line.style}", "d": dots, "vector-effect": "non-scaling-stroke"})
     return drawn
 
 
@@ -203,12 +195,8 @@ def _table(chart: Chart, lines: list[Line], curves: Curves) -> str:
     at: dict[float, dict[int, str]] = {}
     for k, line in enumerate(lines):
         known = np.flatnonzero(np.isfinite(line.series.values))
-        for index in known[
-            np.linspace(0, len(known) - 1, min(_ROWS, len(known))).round().astype(int)
-        ].tolist():
-            at.setdefault(float(line.series.steps[index]), {})[k] = chart.write(
-                float(line.series.values[index])
-            )
+        for index in known[np.linspace(0, len(known) - 1, min(_ROWS, len(known))).round().astype(int)].tolist():
+            at.setdefault(float(line.series.steps[index]), {})[k] = chart.write(float(line.series.values[index]))
     head = [message("report.epoch"), message("report.step"), *(line.name for line in lines)]
     rows = [
         [f"{curves.epoch(step):.5g}", number(step), *(at[step].get(k, "") for k in range(len(lines)))]

@@ -40,9 +40,7 @@ def layers(story: Story) -> str:
     about = tag("p", {"class": "about"}, words(message("report.layers_about")))
     drawn = [heat_chart(heat, story.curves) for heat in story.layers if not heat.quiet]
     quiet = [
-        message("report.quiet", signal=message(f"report.signal_{heat.signal}"))
-        for heat in story.layers
-        if heat.quiet
+        message("report.quiet", signal=message(f"report.signal_{heat.signal}")) for heat in story.layers if heat.quiet
     ]
     said = tag("p", {"class": "calm"}, sentences(quiet)) if quiet else ""
     return section("layers", message("report.layers"), about, tag("div", {"class": "pair"}, *drawn), said)
@@ -63,9 +61,7 @@ def _loss(told: Curves) -> Chart:
 def _splits(told: Curves, metric: str) -> tuple[Line, ...]:
     found = [(split, told.get(split, metric)) for split in ("train", "validation")]
     return tuple(
-        Line(name=message(f"report.loss_{split}"), series=series, style=split)
-        for split, series in found
-        if len(series)
+        Line(name=message(f"report.loss_{split}"), series=series, style=split) for split, series in found if len(series)
     )
 
 

@@ -24,9 +24,7 @@ def one_way(share: Numbers, colour: tuple[int, int, int]) -> Pixels:
     return two_way(share, below=colour, above=colour)
 
 
-def two_way(
-    place: Numbers, *, below: tuple[int, int, int] = BLUE, above: tuple[int, int, int] = ORANGE
-) -> Pixels:
+def two_way(place: Numbers, *, below: tuple[int, int, int] = BLUE, above: tuple[int, int, int] = ORANGE) -> Pixels:
     """Shade places in [-1, 1]: nothing at 0, one colour below, another above; NaN is grey."""
     known = np.isfinite(place)
     strength = np.abs(np.where(known, place, 0.0)).clip(0, 1)

@@ -25,24 +25,14 @@ def residual_charts(residuals: Residuals, key: str) -> str:
         "largest": number(float(np.abs(error).max()), 3),
     }
     title = message("report.residuals_of", target=residuals.target)
-    left = _figure(
-        f"{key}-dots", title, _scatter(residuals.predicted, error), across=message("report.prediction")
-    )
-    right = _figure(
-        f"{key}-bars", message("report.histogram"), _histogram(error), across=message("report.residual")
-    )
+    left = _figure(f"{key}-dots", title, _scatter(residuals.predicted, error), across=message("report.prediction"))
+    right = _figure(f"{key}-bars", message("report.histogram"), _histogram(error), across=message("report.residual"))
     summary = tag("p", {"class": "summary"}, words(message("report.residuals_summary", **said)))
-    return (
-        tag("div", {"class": "pair"}, left, right)
-        + summary
-        + twin(message("report.as_table"), _table(residuals))
-    )
+    return tag("div", {"class": "pair"}, left, right) + summary + twin(message("report.as_table"), _table(residuals))
 
 
 def _figure(key: str, title: Words, drawing: str, *, across: Words) -> str:
-    caption = tag(
-        "figcaption", {}, tag("div", {"class": "head"}, tag("h3", {"id": f"{key}-name"}, words(title)))
-    )
+    caption = tag("figcaption", {}, tag("div", {"class": "head"}, tag("h3", {"id": f"{key}-name"}, words(title))))
     svg = tag("svg", {"class": "drawing", "width": "100%", "height": "100%", "aria-hidden": "true"}, drawing)
     plot = tag("div", {"class": "plot"}, svg, tag("span", {"class": "unit"}, words(across)))
     return tag("figure", {"class": "chart", "id": key, "aria-labelledby": f"{key}-name"}, caption, plot)
