@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from thalweg.core.errors import law
 from thalweg.core.random import uniform
 
-# Odd, so that the key runs through all 2**64 values; far from every small multiple of `uniform`'s own stride.
+# Odd, so that the key runs through all 2**64 values before one comes back.
 _ADVANCE: Final = 0xD1342543DE82EF95 - (1 << 64)
 
 

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ class Trace:
             raise RunError(f"{self.path} does not exist; a run folder holds a trace.sqlite.")
         with _reading(self.path):
             self._database = sqlite3.connect(_address(self.path), uri=True, timeout=30)
+            weakref.finalize(self, self._database.close)  # a reader that nobody closes leaves nothing open
             _check_schema(self.path, self._database)
 
     def steps(self, member: int = 0) -> dict[str, NDArray[np.float64]]:

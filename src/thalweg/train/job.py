@@ -54,7 +54,7 @@ class Job:
 
 
 class Epoch:
-    """The batches of one epoch, in the order that seed and number of the epoch fix, in blocks of `length` batches."""
+    """Hold the batches of one epoch, in the order that seed and number of the epoch fix, in blocks of `length` batches."""
 
     def __init__(self, part: Part, *, batch_size: int, seed: int, epoch: int, length: int = 1) -> None:
         self._part = part
