@@ -4,7 +4,7 @@ default.
     python benchmarks/train_small.py [--rounds 15] [--threads 1]
 
 Our figure is that of a run with its trace, sampled signals and checkpoints on disk; one line has the evaluations on
-validation data too (every 100 steps), which no other contender does. JAX takes all cores whatever the threads.
+validation data too (every 50 steps or more), which no other contender does. JAX takes all cores whatever the threads.
 """
 
 import argparse

@@ -4,6 +4,7 @@ Names are looked up when they are first used: `import thalweg` alone does not im
 """
 
 import importlib
+import inspect
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from thalweg.train import Recipe as Recipe
 
 _HOMES = {
-    "train": "thalweg.runs:train",
+    "train": "thalweg.train",
     "resume": "thalweg.runs:go_on",
     "Run": "thalweg.runs:Run",
     "Recipe": "thalweg.train:Recipe",
@@ -67,12 +68,24 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+class _Verb(types.ModuleType):
+    """Be a folder that is also a verb: `thalweg.train` holds the loop, `thalweg.train(...)` trains."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # handed to `runs.train`, which names each of them
+        return importlib.import_module("thalweg.runs").train(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(importlib.import_module("thalweg.runs").train)
+
+
 class _Front(types.ModuleType):
-    """Keep verbs: importing the folder `thalweg.train` would otherwise put it in the place of the verb."""
+    """Make the folder `train` a verb as soon as it is imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        if not (isinstance(value, types.ModuleType) and ":" in _HOMES.get(name, "")):
-            super().__setattr__(name, value)
+        if name == "train" and type(value) is types.ModuleType:
+            value.__class__ = _Verb
+        super().__setattr__(name, value)
 
 
 sys.modules[__name__].__class__ = _Front

@@ -1,6 +1,9 @@
 """The public names: adding or removing one is a decision, and this test is where it is made."""
 
 import importlib
+import inspect
+
+import pytest
 
 import thalweg
 
@@ -20,10 +23,14 @@ def test_every_name_is_there() -> None:
         assert getattr(thalweg, name) is not None
 
 
-def test_the_verb_train_is_not_hidden_by_the_folder_of_that_name() -> None:
+def test_train_is_a_verb_and_a_folder() -> None:
+    import thalweg.train.job as job
+
     folder = importlib.import_module("thalweg.train")
-    assert callable(thalweg.train)
-    assert hasattr(folder, "Recipe")
+    assert thalweg.train is folder and job.make_job is folder.make_job
+    assert list(inspect.signature(thalweg.train).parameters)[:3] == ["data", "model", "target"]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
+        thalweg.train("digits", epoch=3)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

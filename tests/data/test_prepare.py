@@ -108,7 +108,7 @@ def test_text_gives_windows_and_their_next_characters(tmp_path):
     prepared = prepare(source.load(), split=Split(), scaler=None, seed=0)
     part, preparation = prepared.train, prepared.preparation
     assert preparation.input_shape == (8,) and preparation.num_outputs == 11 == len(preparation.vocabulary)
-    assert len(part) == (210 - 8 - 1) // 4 + 1
+    assert len(part) == (225 - 8 - 1) // 4 + 1
     x, y = part.batch(torch.arange(len(part)))
     assert x.shape == y.shape == (len(part), 8) and x.dtype == torch.int64
     assert torch.equal(x[:, 1:], y[:, :-1])
@@ -116,7 +116,7 @@ def test_text_gives_windows_and_their_next_characters(tmp_path):
     assert torch.equal(part.batch(torch.tensor([[0, 1], [2, 3]]))[0].reshape(4, 8), x[:4])
     assert torch.equal(part.to("cpu").batch(torch.tensor([2]))[1], y[2:3])
     train, validation, test = (len(rows) for rows in (part.rows, prepared.validation.rows, prepared.test.rows))
-    assert (train, validation, test) == (210, 45, 45)
+    assert (train, validation, test) == (225, 30, 45)
 
 
 def test_text_that_is_too_short_is_refused(tmp_path):

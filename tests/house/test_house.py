@@ -35,7 +35,7 @@ SUPER = {
     "cli/verb.py": "click's commands are made to be overridden",
     "estimators/base.py": "scikit-learn's conventions ask for it: parameters, state",
     "estimators/regressor.py": "scikit-learn's conventions ask for it: tags",
-    "__init__.py": "a module type that keeps verbs where Python would put folders of that name",
+    "__init__.py": "a module type hands attributes on to Python's",
 }
 
 

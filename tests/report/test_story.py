@@ -21,7 +21,7 @@ from .conftest import train
 def test_classification(digits):
     story = tell(digits)
     assert (story.outcome, story.task, story.kind) == (Outcome.FINISHED, "classification", "image")
-    assert story.sizes == {"train": 1257, "validation": 270, "test": 270}
+    assert story.sizes == {"train": 1347, "validation": 180, "test": 270}
     assert list(story.scores) == ["test", "validation", "train"]
     confusion = story.judged.confusion
     assert confusion.counts.sum() == 270 and confusion.split == "test"
@@ -64,9 +64,9 @@ def test_diverged(diverged):
 def test_interrupted(interrupted):
     story = tell(interrupted)
     assert story.outcome is Outcome.INTERRUPTED and not story.final
-    assert story.num_steps == 60 and story.planned_steps == 240
+    assert story.num_steps == 60 and story.planned_steps == 258
     assert "test" not in story.scores
-    assert phrase(verdict(story), "en").startswith("Interrupted at step 60 of 240; validation accuracy so far")
+    assert phrase(verdict(story), "en").startswith("Interrupted at step 60 of 258; validation accuracy so far")
 
 
 def test_under_way_without_a_checkpoint(written):

@@ -20,7 +20,7 @@ class Split(Component):
     """
 
     name: ClassVar[str] = "split"
-    validation: Annotated[float, Knob("share of the examples for validation", "[0, 1)", 0, 0.4)] = 0.15
+    validation: Annotated[float, Knob("share of the examples for validation", "[0, 1)", 0, 0.4)] = 0.1
     test: Annotated[float, Knob("share of the examples for the final test", "[0, 1)", 0, 0.4)] = 0.15
     stratify: bool = True
 

@@ -19,7 +19,7 @@ from thalweg.train.step import Block, Direct, Played, Stepper, Task
 
 TARGET_STEPS = 4000  # what a run of a small network is given by default; enough for the sets in benchmarks/defaults.py
 TRAIN_SAMPLE = 512  # training examples, drawn once for the run, that an evaluation looks at beside the validation data
-EVALUATION_STEPS = 100  # at least so many steps lie between two evaluations by default
+EVALUATION_STEPS = 50  # at least so many steps lie between two evaluations by default
 _GATHER_LIMIT = 1 << 26  # bytes of training data up to which a whole epoch is put in order at once
 
 
@@ -54,7 +54,7 @@ class Job:
 
 
 class Epoch:
-    """Hold the batches of one epoch, in the order that seed and number of the epoch fix, in blocks of `length` batches."""
+    """Hold the batches of one epoch in blocks of `length`, in the order that seed and number of the epoch fix."""
 
     def __init__(self, part: Part, *, batch_size: int, seed: int, epoch: int, length: int = 1) -> None:
         self._part = part
