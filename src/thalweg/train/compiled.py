@@ -4,6 +4,7 @@ The steps are recorded as for playing, the rule's update among them, and given t
 element-wise work between two matrix products becomes one loop, and the cost of a call is shared by all of its steps.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,10 +18,7 @@ from thalweg.train.replay import record_graph
 from thalweg.train.state import State
 from thalweg.train.step import Block, Stepper, Taken, Task, flat_gradient
 
-LONGEST, SHORTEST = (
-    5,
-    3,
-)  # steps to a call: compiling takes about a second for each; more of them gain nothing
+LONGEST = 6  # steps to a call: compiling takes about a second for each, and more of them gain little
 _OPTIONS: dict[str, Any] = {
     "cpp_wrapper": True,  # the calls between kernels in C++ too
     "max_autotune_gemm": True,  # with the one backend below this measures nothing and so is the same at every run
@@ -29,11 +27,8 @@ _OPTIONS: dict[str, Any] = {
 
 
 def block_length(num_batches: int) -> int:
-    """Return how many steps one call takes, so that as few as can be of an epoch's steps are left for a shorter
-    call.
-    """
-    lengths = range(min(SHORTEST, num_batches), min(LONGEST, num_batches) + 1)
-    return max(lengths, key=lambda length: (num_batches // length * length, length), default=1)
+    """Return how many steps one call takes: so few that compiling is short, so many that an epoch needs few calls."""
+    return min(range(1, LONGEST + 1), key=lambda length: (math.ceil(num_batches / length), length))
 
 
 class Compiled(Stepper):
