@@ -11,6 +11,7 @@ from thalweg.train.job import Epoch, Job
 from thalweg.train.loop import fix_generators, start_epoch
 
 BUDGET = 0.12  # seconds of steps for each number of threads
+WORTH = 1.25  # times as fast as one thread
 SLOW_STEP = 0.5  # seconds; a step this slow has work for all threads, and one thread would take long to try
 
 
@@ -18,7 +19,8 @@ def calibrate(job: Job) -> tuple[int, dict[int, float]]:
     """Return the number of threads on which a step is fastest, and the seconds of a step on each that was tried.
 
     The steps are taken for real and taken back: the state is as before afterwards, bit for bit. More threads must win
-    by a tenth, since they also disturb whatever else runs on the machine. The number of threads stays set.
+    by a quarter: on a busy machine threads wait for each other, and two that gain a little become many times slower
+    than one. The number of threads stays set.
     """
     most = torch.get_num_threads()
     if most == 1 or job.device.type != "cpu":
@@ -32,7 +34,7 @@ def calibrate(job: Job) -> tuple[int, dict[int, float]]:
         if seconds[most] > SLOW_STEP:
             break
     _put_back(job, kept)
-    chosen = 1 if seconds.get(1, math.inf) < seconds[most] * 1.1 else most
+    chosen = 1 if seconds.get(1, math.inf) < seconds[most] * WORTH else most
     torch.set_num_threads(chosen)
     return chosen, seconds
 
