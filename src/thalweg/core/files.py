@@ -15,6 +15,7 @@ _REASONS = {
     errno.EFBIG: "a file may not grow that large there (ulimit -f); what was recorded so far is kept",
     errno.EACCES: "there is no permission to write there; choose another place with --out",
     errno.EPERM: "there is no permission to write there; choose another place with --out",
+    errno.ENOENT: "its folder does not exist and cannot be made; choose another place with --out",
     errno.EROFS: "the file system is read-only; choose another place with --out",
     errno.ENOTDIR: "a part of this path is a file, not a folder; choose another place with --out",
 }
