@@ -93,7 +93,9 @@ def test_each_refusal_has_its_sentence_and_leaves_nothing_behind(tmp_path, monke
 
 
 def test_other_errors_stay_as_they_are(tmp_path):
-    with pytest.raises(FileNotFoundError), storage_errors(tmp_path):
+    with pytest.raises(IsADirectoryError), storage_errors(tmp_path):
+        raise IsADirectoryError(errno.EISDIR, "a folder")
+    with pytest.raises(StorageError, match="its folder does not exist"), storage_errors(tmp_path):
         raise FileNotFoundError(errno.ENOENT, "gone")
     with pytest.raises(StorageError, match=r"^said before$"), storage_errors(tmp_path):
         raise StorageError("said before")
