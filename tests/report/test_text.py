@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
+from thalweg.core.columns import width_of, wrap
 from thalweg.report import run_page, tell
-from thalweg.report.text import columns, wrap
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -34,4 +34,4 @@ def test_wrap():
     assert wrap("山重水复疑无路", 6) == ["山重水", "复疑无", "路"]
     assert wrap("x" * 12, 5) == ["xxxxx", "xxxxx", "xx"]
     assert wrap("", 5) == [""]
-    assert columns("a山e\u0301") == 4
+    assert width_of("a山e\u0301") == 4

@@ -17,9 +17,10 @@ from rich.live import Live
 from rich.text import Text
 
 from thalweg.cli.output import is_live, note
-from thalweg.cli.pages import pad, width_of
+from thalweg.cli.pages import pad
 from thalweg.cli.pulse import Pulse, Reading
 from thalweg.core import say
+from thalweg.core.columns import width_of
 from thalweg.report import sparkline
 from thalweg.train import Snapshot
 

@@ -9,9 +9,10 @@ import click
 
 import thalweg
 from thalweg.cli import ending
-from thalweg.cli.pages import INDENT, columns, heading, page_width, wrap
+from thalweg.cli.pages import INDENT, columns, heading, page_width
 from thalweg.cli.verb import Name, Option, hear_language
 from thalweg.core import LANGUAGES, UnknownName, say
+from thalweg.core.columns import wrap
 
 VERBS = {  # verb: (module, attribute, block of the help page)
     "train": ("thalweg.cli.train", "command", "make"),

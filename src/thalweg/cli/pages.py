@@ -1,20 +1,13 @@
 """Help pages: columns and wrapping that know how wide a Chinese character is."""
 
-import re
 import shutil
-import unicodedata
 from collections.abc import Iterable
 
 import click
 
+from thalweg.core.columns import width_of, wrap
+
 INDENT = "  "
-_OPEN, _CLOSE = "（《“", "，。；：、！？）》”"
-_WORDS = re.compile(rf"[{_OPEN}]*(?:[\u2e80-\uffef]|[^\s\u2e80-\uffef{_OPEN}{_CLOSE}]+)?[{_CLOSE}]*|\s+")
-
-
-def width_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def pad(text: str, width: int) -> str:
@@ -34,17 +27,6 @@ def cut(text: str, width: int) -> str:
 def page_width() -> int:
     """Return the width of a page: that of the terminal, at most 100 columns."""
     return max(40, min(shutil.get_terminal_size((80, 24)).columns, 100))
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most `width` columns, between words or Chinese characters."""
-    lines, line = [], ""
-    for piece in _WORDS.findall(text):
-        if line and width_of(line + piece.rstrip()) > width:
-            lines.append(line.rstrip())
-            line = ""
-        line += piece if line else piece.lstrip()
-    return [*lines, line.rstrip()] if line.strip() or not lines else lines
 
 
 def columns(rows: Iterable[tuple[str, str]], *, left: int, indent: str = INDENT) -> str:

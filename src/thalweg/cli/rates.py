@@ -11,11 +11,12 @@ import click
 from thalweg.cli import ending
 from thalweg.cli.asking import ask_recipe, given_options, must_have, recipe_options, see_working_folder
 from thalweg.cli.output import answer, note, waiting, write_record
-from thalweg.cli.pages import INDENT, heading, page_width, wrap
+from thalweg.cli.pages import INDENT, heading, page_width
 from thalweg.cli.plot import picture_path, save_figure
 from thalweg.cli.tables import number, table
 from thalweg.cli.verb import Verb, common, option
 from thalweg.core import UsageError, say
+from thalweg.core.columns import wrap
 
 if TYPE_CHECKING:
     from thalweg.runs.rates import RateTest

@@ -7,10 +7,11 @@ import click
 
 from thalweg.cli import ending
 from thalweg.cli.output import answer, write_record
-from thalweg.cli.pages import INDENT, heading, page_width, wrap
+from thalweg.cli.pages import INDENT, heading, page_width
 from thalweg.cli.tables import number, table
 from thalweg.cli.verb import Verb, common, option
 from thalweg.core import say
+from thalweg.core.columns import wrap
 
 if TYPE_CHECKING:
     from thalweg.runs.comparison import Comparison

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import click
 
-from thalweg.cli.pages import INDENT, cut, pad, page_width, width_of
+from thalweg.cli.pages import INDENT, cut, pad, page_width
+from thalweg.core.columns import width_of
 
 _GAP = "  "
 

@@ -11,9 +11,10 @@ import click
 from thalweg.cli import ending
 from thalweg.cli.asking import ask_recipe, given_options, must_have, recipe_options, see_working_folder
 from thalweg.cli.output import answer, note, waiting, write_record
-from thalweg.cli.pages import page_width, wrap
+from thalweg.cli.pages import page_width
 from thalweg.cli.verb import Name, Verb, common, option
 from thalweg.core import Outcome, UsageError, say
+from thalweg.core.columns import wrap
 
 if TYPE_CHECKING:
     from thalweg.runs import Run

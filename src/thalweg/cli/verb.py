@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-from thalweg.cli.pages import INDENT, columns, heading, page_width, wrap
+from thalweg.cli.pages import INDENT, columns, heading, page_width
 from thalweg.core import LANGUAGES, UnknownName, say, set_language
+from thalweg.core.columns import wrap
 
 SECTIONS = ("data", "network", "training", "machine", "choice", "result", "output")
 _LEFT = 22  # columns for the names of options

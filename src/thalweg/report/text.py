@@ -1,12 +1,11 @@
 """A run on a page of text: as wide as a terminal, with Chinese counted at its width."""
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from thalweg.core import Message, message
+from thalweg.core.columns import width_of, wrap
 from thalweg.findings import Evidence, Finding, Severity, Where
 from thalweg.report.phrases import number, percent, phrase
 from thalweg.report.sparkline import sparkline
@@ -16,7 +15,6 @@ from thalweg.report.verdict import figures, metric_name, metric_value, outcome_w
 SIGNS = {Severity.CRITICAL: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 _CURVE = 40  # columns
 _LOG_FROM = 20.0
-_WORDS = re.compile(r"[\u2e80-\uffef][，。；：、！？）》]*|[^\s\u2e80-\uffef]+|\s+")
 
 
 def run_page(story: Story, *, lang: str | None = None, width: int = 80, decisions: bool = True) -> str:
@@ -34,44 +32,11 @@ def run_page(story: Story, *, lang: str | None = None, width: int = 80, decision
     return "\n\n".join("\n".join(_fit(line, width) for line in block) for block in map(list, blocks) if block)
 
 
-def columns(text: str) -> int:
-    """Count the columns of a text on a terminal: two for a Chinese character, none for a combining mark."""
-    return sum(_letter_columns(letter) for letter in text)
-
-
-def _letter_columns(letter: str) -> int:
-    if unicodedata.combining(letter):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most `width` columns: at spaces, between Chinese letters, or by force."""
-    lines, line = [], ""
-    for piece in _pieces(text, width):
-        if line and columns(line + piece.rstrip()) > width:
-            lines.append(line.rstrip())
-            line = ""
-        line += piece if line else piece.lstrip()
-    return [*lines, line.rstrip()] if line.strip() or not lines else lines
-
-
-def _pieces(text: str, width: int) -> Iterator[str]:
-    for piece in _WORDS.findall(text):
-        while columns(piece) > width:
-            kept = piece[: max(width // 2, 1)]
-            while columns(kept + piece[len(kept)]) <= width:
-                kept += piece[len(kept)]
-            yield kept
-            piece = piece[len(kept) :]
-        yield piece
-
-
 def _fit(line: str, width: int) -> str:
     """Cut a line that cannot be broken, a path say."""
-    if columns(line) <= width:
+    if width_of(line) <= width:
         return line
-    while columns(line) > width - 1:
+    while width_of(line) > width - 1:
         line = line[:-1]
     return line.rstrip() + "…"
 
@@ -97,11 +62,11 @@ def _scores(story: Story, lang: str | None) -> Iterator[str]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(columns(row[k]) for row in rows) for k in range(len(rows[0]))]
+    widths = [max(width_of(row[k]) for row in rows) for k in range(len(rows[0]))]
     for row in rows:
         first, *rest = zip(row, widths, strict=True)
-        cells = [" " * (width - columns(text)) + text for text, width in rest]
-        yield "   ".join(["  " + first[0] + " " * (first[1] - columns(first[0])), *cells]).rstrip()
+        cells = [" " * (width - width_of(text)) + text for text, width in rest]
+        yield "   ".join(["  " + first[0] + " " * (first[1] - width_of(first[0])), *cells]).rstrip()
 
 
 def _curve(story: Story, lang: str | None, width: int) -> Iterator[str]:
