@@ -24,7 +24,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import thalweg as tw
-from thalweg.train import Recipe, start
+from thalweg.train import Recipe, calibrate, make_job, start
 
 BATCH, LR, MOMENTUM = 64, 0.05, 0.9
 Contender = Callable[[int], None]
@@ -41,11 +41,13 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
 
 
-def forever(make: Callable[[], object]) -> Contender:
-    """Turn a source of endless single steps into a contender."""
+def forever(make: Callable[[], object], *, threads: int | None = None) -> Contender:
+    """Turn a source of endless single steps into a contender that runs on so many threads."""
     steps = iter(make())  # type: ignore[call-overload]
 
     def run(count: int) -> None:
+        if threads:
+            torch.set_num_threads(threads)
         for _ in range(count):
             next(steps)
 
@@ -169,6 +171,12 @@ PEERS = {
 }
 
 
+def chosen_threads() -> int:
+    """Return how many of the threads allowed thalweg takes for this network, by its own measurement."""
+    recipe = Recipe(data=tw.open_source("digits"), model=tw.mlp(64, 64), batch_size=BATCH, device="cpu")
+    return calibrate(make_job(recipe))[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
@@ -178,14 +186,18 @@ def main() -> None:
     kept = {}
     for threads in dict.fromkeys(arguments.threads):
         torch.set_num_threads(threads)
+        own = chosen_threads()
+        torch.set_num_threads(threads)
         with tempfile.TemporaryDirectory() as folder:
-            run = functools.partial(ours, Path(folder), threads=threads)
+            run = functools.partial(ours, Path(folder), threads=own)
             contenders = {
-                "hand-written loop over tensors": forever(by_hand),
-                "hand-written loop, DataLoader": forever(with_loader),
-                "thalweg, recorded": forever(functools.partial(run, compile=False)),
-                "thalweg --compile, recorded": forever(functools.partial(run, compile=True)),
-                "thalweg, recorded and evaluated": forever(functools.partial(run, compile=False, evaluate=True)),
+                "hand-written loop over tensors": forever(by_hand, threads=threads),
+                "hand-written loop, DataLoader": forever(with_loader, threads=threads),
+                "thalweg, recorded": forever(functools.partial(run, compile=False), threads=own),
+                "thalweg --compile, recorded": forever(functools.partial(run, compile=True), threads=own),
+                "thalweg, recorded and evaluated": forever(
+                    functools.partial(run, compile=False, evaluate=True), threads=own
+                ),
             }
             for name, (module, make) in ({} if arguments.no_peers else PEERS).items():
                 if importlib.util.find_spec(module):
@@ -194,7 +206,11 @@ def main() -> None:
                     print(f"{name}: not installed, skipped (pip install 'thalweg[bench]')")
             timings = race(contenders, steps=1000, rounds=arguments.rounds)
             contenders.clear()  # ends our runs while their folders are still there
-        print(table(f"\n{threads} thread(s)", timings, base="hand-written loop over tensors"))
+        print(
+            table(
+                f"\n{threads} thread(s), of which thalweg takes {own}", timings, base="hand-written loop over tensors"
+            )
+        )
         kept[f"{threads} threads"] = timings
     keep("train_small.json", kept)
 
