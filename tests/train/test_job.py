@@ -74,7 +74,8 @@ def test_parts_that_do_not_fit(fields: dict[str, object], sentence: str) -> None
 def test_stopping_by_a_metric_that_does_not_exist(tmp_path: Path) -> None:
     recipe = Recipe(data=tw.open_source("iris"), stop=EarlyStopping(metric="acuracy"), device="cpu", threads=1)
     with pytest.raises(UsageError, match="did you mean 'accuracy'"):
-        start(recipe, out=tmp_path)
+        start(recipe, out=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_text_wants_a_network_that_reads_text(tmp_path: Path) -> None:

@@ -96,3 +96,12 @@ def test_arrays_are_saved_with_the_run_and_repeat_it(tmp_path: Path) -> None:
     again = tw.train(run.path / "recipe.toml", out=tmp_path)
     one, two = run.model.state_dict(), again.model.state_dict()
     assert all((one[name] == two[name]).all() for name in one)
+
+
+def test_nothing_is_ignored_beside_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text("epochs = 1\n[data]\nkind = 'iris'\n")
+    for given in ({"epochs": 5}, {"seed": 1}, {"stop": False}, {"target": "y"}, {"model": tw.mlp(3)}):
+        with pytest.raises(UsageError, match=f"{next(iter(given))}=...\\)` cannot be given beside a recipe"):
+            tw.train(tmp_path / "r.toml", out=tmp_path / "runs", **given)
+    assert not (tmp_path / "runs").exists()
+    assert tw.train(tmp_path / "r.toml", out=tmp_path / "runs").recipe.epochs == 1

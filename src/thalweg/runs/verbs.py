@@ -1,10 +1,13 @@
 """The verbs of the Python face."""
 
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from thalweg.core import law
 from thalweg.data import Scaler, Split, open_source
 from thalweg.model import Built, Loss, Model
 from thalweg.rules import Rule
@@ -45,21 +48,33 @@ def train(  # noqa: PLR0913 - the fields of a recipe by name, so that a typo is 
 
     Raises `DataError` for data that cannot be learnt from, `UsageError` for parts that do not fit each other.
     """
+    given = {
+        "scaler": scaler, "model": Built(module=model) if isinstance(model, nn.Module) else model, "loss": loss,
+        "rule": rule, "split": split, "schedule": schedule, "epochs": epochs, "batch_size": batch_size,
+        "windows": windows, "evaluate_every": evaluate_every, "max_seconds": max_seconds, "seed": seed,
+        "device": device, "precision": precision, "threads": threads, "compile": compile,
+    }  # fmt: skip
+    fields = {name: value for name, value in given.items() if value is not None}
+    if stop is not True:
+        fields["stop"] = stop or None
     if isinstance(data, str | Path) and str(data).endswith(".toml"):
+        _refuse_beside_recipe({**fields, "target": target})
         recipe = read_recipe(Path(data))
     else:
-        given = {
-            "scaler": scaler, "model": Built(module=model) if isinstance(model, nn.Module) else model, "loss": loss,
-            "rule": rule, "split": split, "schedule": schedule, "epochs": epochs, "batch_size": batch_size,
-            "windows": windows, "evaluate_every": evaluate_every, "max_seconds": max_seconds, "seed": seed,
-            "device": device, "precision": precision, "threads": threads, "compile": compile,
-        }  # fmt: skip
-        fields = {name: value for name, value in given.items() if value is not None}
-        if stop is not True:
-            fields["stop"] = stop or None
         recipe = Recipe(data=open_source(data, target=target), **fields)
     session = start(recipe, out=Path(out))
     return finish(session)
+
+
+def _refuse_beside_recipe(given: Mapping[str, Any]) -> None:
+    """Raise `UsageError` if anything but the recipe was given: it decides everything, and would win in silence."""
+    usual = {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()}
+    for name, value in given.items():
+        if value is not usual[name]:
+            cure = "change it in the file, or with thalweg.train.replace(recipe, {...}) and thalweg.train.start"
+            raise law(
+                f"train(recipe.toml, {name}=...)", "cannot be given beside a recipe", value, f"{cure.capitalize()}."
+            )
 
 
 def go_on(path: Path | str, *, model: nn.Module | None = None) -> Run:

@@ -105,6 +105,8 @@ class Session:
 def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
     """Begin a new run in the next free folder under `out`, or in `folder`, which must be new or empty."""
     job = make_job(recipe)
+    if job.recipe.stop:
+        better(job, job.recipe.stop.metric)  # refuses an unknown metric before there is a folder
     place = _claim(folder) if folder else new_folder(out, recipe.data.name)
     with undisturbed():
         threads, seconds = calibrate(job) if recipe.threads is None else (recipe.threads, {})
@@ -112,8 +114,6 @@ def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
     if job.device.type == "cpu":
         job.said = (*job.said, _say_threads(threads, seconds))
     job.data.preparation.save(place.preparation_file)
-    if job.recipe.stop:
-        better(job, job.recipe.stop.metric)
     on_disk = dataclasses.replace(job.recipe, data=_on_disk(recipe.data, place))
     made_with = {
         "thalweg": VERSION,
