@@ -6,6 +6,7 @@ from thalweg.core.component import coerce as coerce
 from thalweg.core.component import find as find
 from thalweg.core.component import from_plain as from_plain
 from thalweg.core.component import members as members
+from thalweg.core.component import read_component as read_component
 from thalweg.core.component import read_fields as read_fields
 from thalweg.core.component import to_plain as to_plain
 from thalweg.core.errors import DataError as DataError

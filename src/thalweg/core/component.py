@@ -12,21 +12,36 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from thalweg.core.errors import UnknownName, UsageError, law
+from thalweg.core.grammar import read_list, read_text
 from thalweg.core.knobs import check_knobs
 
 
 class Component(ABC):
-    """Be a named, frozen value; a subclass is a final keyword-only dataclass whose numeric fields carry knobs."""
+    """Be a named, frozen value; a subclass is a final keyword-only dataclass whose numeric fields carry knobs.
+
+    A field may hold another component, or a tuple of them: its hint names that family's base, and a kind's name, a text
+    like "adam(lr=0.1)" or a plain dict given for it becomes the component.
+    """
 
     __slots__ = ()
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for field, hint in hints.items():
+            if _family(hint) is not None:
+                where = f"{type(self).__name__}({field}=...)"
+                object.__setattr__(self, field, coerce(hint, getattr(self, field), where))
         check_knobs(self)
-        for field, hint in typing.get_type_hints(type(self)).items():
+        for field, hint in hints.items():
             if typing.get_origin(hint) is typing.Literal:
                 coerce(hint, getattr(self, field), f"{type(self).__name__}({field}=...)")
         self.check()
+
+    @classmethod
+    def catalogue(cls) -> "Mapping[str, type[Component]]":
+        """Return the members of the family whose base this is; asked of bases that other components may hold."""
+        raise TypeError(f"{cls.__name__} is no family that a field can hold")
 
     def check(self) -> None:  # noqa: B027 - a member without further laws leaves it as it is
         """Raise `UsageError` where fields contradict each other; laws of single numbers stand in their knobs."""
@@ -61,8 +76,14 @@ def to_plain(component: Component) -> dict[str, Any]:
     for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every final member is a dataclass
         value = getattr(component, field.name)
         if value is not None:
-            plain[field.name] = list(value) if isinstance(value, tuple) else value
+            plain[field.name] = _plain_value(value)
     return plain
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Component):
+        return to_plain(value)
+    return [_plain_value(item) for item in value] if isinstance(value, tuple) else value
 
 
 def from_plain(catalogue: Catalogue[C], plain: Mapping[str, Any], what: str) -> C:
@@ -79,6 +100,36 @@ def from_plain(catalogue: Catalogue[C], plain: Mapping[str, Any], what: str) -> 
     if missing:
         raise UsageError(f"[{what}] of kind {member.name!r} needs {', '.join(missing)}.")
     return member(**given)
+
+
+def read_component(catalogue: Catalogue[C], text: str, what: str) -> C:
+    """Build the component that a text describes: "adam", "adam(lr=0.1)", "sequence(parts=[warmup, cosine])".
+
+    "adam+clip-norm(max_norm=1)" is a component around another: the later holds the earlier in its field for one.
+    Raises `UsageError` for a text that cannot be read, and as `from_plain` does.
+    """
+    first, *around = read_text(text, what)
+    plain = first
+    for outer in around:
+        member = find(catalogue, outer["kind"], what)
+        held = [name for name, hint in typing.get_type_hints(member).items() if _family(hint) is not None]
+        if len(held) != 1:
+            holders = [
+                name for name, kind in catalogue.items() if any(map(_family, typing.get_type_hints(kind).values()))
+            ]
+            cure = f"Those that can: {', '.join(sorted(holders))}." if holders else "Leave the + out."
+            raise law(f"{what} {text}", f"puts {outer['kind']!r} around another, which it cannot be", text, cure)
+        plain = {**outer, held[0]: plain}
+    return from_plain(catalogue, plain, what)
+
+
+def _family(hint: Any) -> type[Component] | None:
+    """Return the base of the family that a field's hint lets in, alone, in a tuple or beside None."""
+    if isinstance(hint, type) and issubclass(hint, Component):
+        return hint
+    if typing.get_origin(hint) in (tuple, typing.Union, types.UnionType):
+        return next((base for inner in typing.get_args(hint) if (base := _family(inner)) is not None), None)
+    return None
 
 
 def read_fields(owner: type, plain: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -108,8 +159,10 @@ def coerce(hint: Any, value: Any, where: str) -> Any:
         if value in typing.get_args(hint):
             return value
         raise UnknownName(f"value of {where}", value, map(str, typing.get_args(hint)))
-    if hint is Any:
+    if hint is Any or (isinstance(hint, type) and isinstance(value, hint) and issubclass(hint, Component)):
         return value
+    if isinstance(hint, type) and issubclass(hint, Component):
+        return _coerce_component(hint, value, where)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, origin or hint) and not (hint is int and isinstance(value, bool)):
@@ -117,6 +170,14 @@ def coerce(hint: Any, value: Any, where: str) -> Any:
     if isinstance(value, str) and hint in (int, float, bool):
         return _read_number(hint, value, where)
     raise law(where, f"must be {_WORDS.get(hint) or getattr(hint, '__name__', hint)}", value)
+
+
+def _coerce_component(base: type[Component], value: Any, where: str) -> Component:
+    if isinstance(value, str):
+        return read_component(base.catalogue(), value, where)
+    if isinstance(value, Mapping):
+        return from_plain(base.catalogue(), value, where)
+    raise law(where, f"must be a {base.__name__} or the name of one", value)
 
 
 def _coerce_union(hint: Any, value: Any, where: str) -> Any:
@@ -134,9 +195,11 @@ def _coerce_union(hint: Any, value: Any, where: str) -> Any:
 
 
 def _coerce_tuple(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(value, str):
+    if isinstance(value, str) and value.strip()[:1] == "[":
+        value = read_list(value, where)
+    elif isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Component) or (isinstance(value, Mapping) and _family(hint) is not None):
         value = [value]
     if not isinstance(value, list | tuple):
         raise law(where, "must be a list", value)
