@@ -134,7 +134,8 @@ def test_what_must_be_given_is_asked_for(what, name):
     member = FAMILIES[what][name]
     with pytest.raises(UsageError) as error:
         from_plain(FAMILIES[what], {"kind": name}, what)
-    assert str(error.value) == f"[{what}] of kind {name!r} needs {', '.join(required(member))}."
+    cure = f" Write it around another: NAME+{name}." if "rule" in required(member) else ""
+    assert str(error.value) == f"[{what}] of kind {name!r} needs {', '.join(required(member))}.{cure}"
 
 
 class Animal(Component):

@@ -7,10 +7,17 @@ import pytest
 import torch
 
 from thalweg.core import UsageError, knobs
-from thalweg.rules import RULES, SGD, Adam, AdamW, RMSProp
+from thalweg.rules import RULES, SGD, Adam, AdamW, Around, RMSProp
+
+
+def default(kind, **changes):
+    """Return a rule with its defaults; one around another holds SGD with momentum."""
+    held = {"rule": SGD(momentum=0.9)} if issubclass(kind, Around) else {}
+    return kind(**held, **changes)
+
 
 VARIANTS = {
-    **{name: rule() for name, rule in RULES.items()},
+    **{name: default(rule) for name, rule in RULES.items()},
     "sgd momentum": SGD(momentum=0.9),
     "sgd nesterov decay": SGD(momentum=0.9, nesterov=True, weight_decay=0.1),
     "sgd average": SGD(momentum=0.9, velocity="average"),

@@ -5,6 +5,7 @@ A family has an abstract base here or in its own `base.py`; its `__init__` impor
 """
 
 import dataclasses
+import inspect
 import types
 import typing
 from abc import ABC
@@ -57,6 +58,8 @@ def members(base: type[C], namespace: Mapping[str, object]) -> dict[str, type[C]
     found: dict[str, type[C]] = {}
     for value in namespace.values():
         if isinstance(value, type) and issubclass(value, base) and value is not base:
+            if inspect.isabstract(value):
+                continue
             if found.setdefault(value.name, value) is not value:
                 raise TypeError(f"two members of {base.__name__} are called {value.name!r}")
     return found
@@ -98,7 +101,9 @@ def from_plain(catalogue: Catalogue[C], plain: Mapping[str, Any], what: str) -> 
     given = read_fields(member, {k: v for k, v in plain.items() if k != "kind"}, what)
     missing = [field.name for field in dataclasses.fields(member) if field.name not in given and _is_required(field)]  # type: ignore[arg-type]
     if missing:
-        raise UsageError(f"[{what}] of kind {member.name!r} needs {', '.join(missing)}.")
+        held = [name for name in missing if _family(typing.get_type_hints(member)[name]) is not None]
+        cure = f" Write it around another: NAME+{member.name}." if held else ""
+        raise UsageError(f"[{what}] of kind {member.name!r} needs {', '.join(missing)}.{cure}")
     return member(**given)
 
 

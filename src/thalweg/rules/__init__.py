@@ -3,12 +3,26 @@
 from thalweg.core import members
 from thalweg.rules.adam import Adam as Adam
 from thalweg.rules.adam import AdamW as AdamW
+from thalweg.rules.around import Around as Around
 from thalweg.rules.base import Rule as Rule
 from thalweg.rules.base import State as State
 from thalweg.rules.base import Transformation as Transformation
 from thalweg.rules.base import follow as follow
+from thalweg.rules.clip import ClipNorm as ClipNorm
+from thalweg.rules.clip import ClipValue as ClipValue
+from thalweg.rules.following import Fitted as Fitted
+from thalweg.rules.following import Step as Step
+from thalweg.rules.following import fit as fit
+from thalweg.rules.following import hessian as hessian
+from thalweg.rules.following import take_step as take_step
 from thalweg.rules.fused import Fused as Fused
 from thalweg.rules.fused import fused as fused
+from thalweg.rules.layout import ROLES as ROLES
+from thalweg.rules.layout import WEIGHTS as WEIGHTS
+from thalweg.rules.layout import Layout as Layout
+from thalweg.rules.layout import Place as Place
+from thalweg.rules.layout import layout_by_shape as layout_by_shape
+from thalweg.rules.layout import layout_flat as layout_flat
 from thalweg.rules.rmsprop import RMSProp as RMSProp
 from thalweg.rules.sgd import SGD as SGD
 

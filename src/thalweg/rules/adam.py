@@ -1,15 +1,12 @@
 """Adam, with and without bias correction; AdamW, whose decay stands apart from the gradient."""
 
 import dataclasses
-from typing import Annotated, ClassVar, final
+from typing import ClassVar, final
 
-from thalweg.core import Knob
-from thalweg.rules.base import Epsilon, LearningRate, Rule, Transformation, WeightDecay
+from thalweg.rules.base import Beta1, Beta2, Epsilon, LearningRate, Rule, Transformation, WeightDecay
 from thalweg.rules.decay import AddDecay
 from thalweg.rules.moments import MeanOverRootSquare
-
-Beta1 = Annotated[float, Knob("share of the average gradient kept at each step", "[0, 1)", low=0.5, high=0.99)]
-Beta2 = Annotated[float, Knob("share of the average square kept at each step", "[0, 1)", low=0.9, high=0.9999)]
+from thalweg.rules.rate import ByRate
 
 
 @final
@@ -36,7 +33,7 @@ class Adam(Rule):
     weight_decay: WeightDecay = 0.0
 
     def chain(self) -> tuple[Transformation, ...]:
-        return (AddDecay(), MeanOverRootSquare(corrected=self.bias_correction))
+        return (AddDecay(), MeanOverRootSquare(corrected=self.bias_correction), ByRate())
 
 
 @final
@@ -60,4 +57,4 @@ class AdamW(Rule):
     weight_decay: WeightDecay = 0.01
 
     def chain(self) -> tuple[Transformation, ...]:
-        return (MeanOverRootSquare(), AddDecay())
+        return (MeanOverRootSquare(), AddDecay(), ByRate())

@@ -1,18 +1,30 @@
 """Pulling the weights to zero: as part of the gradient, or apart from it."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import final
+
+from torch import Tensor
 
 from thalweg.core.types import Hyper, Params
-from thalweg.rules.base import Count, State, Transformation
+from thalweg.rules.base import Count, Placed, State, Transformation
+from thalweg.rules.layout import Layout, shares_of
 
 
+@final
 @dataclasses.dataclass(frozen=True)
-class AddDecay(Transformation):
+class AddDecay(Placed):
     """Add decay to the updates: u + weight_decay * params.
 
-    First in a chain it is coupled (L2; the moments see it), last it is decoupled (Loshchilov and Hutter 2019). It
-    always stands in the chain: whether there is decay is for `hyper` to say, which in a population differs by member.
+    First in a chain it is coupled (L2; the moments see it), before `ByRate` it is decoupled (Loshchilov and Hutter
+    2019) and multiplied by the rate. It always stands in the chain: whether there is decay is for `hyper` to say, which
+    in a population differs by member. Parameters may have a share of the decay, or none.
     """
+
+    shares: Mapping[str, float | Tensor] = dataclasses.field(default_factory=dict)
+
+    def place(self, layout: Layout) -> Transformation:
+        return AddDecay(shares_of(layout, "weight_decay"))
 
     def init(self, params: Params) -> State:
         del params
@@ -23,4 +35,14 @@ class AddDecay(Transformation):
         decay = hyper["weight_decay"]
         if isinstance(decay, float) and not decay:
             return updates, {}
-        return {name: update + params[name] * decay for name, update in updates.items()}, {}
+        if not self.shares:
+            return {name: update + params[name] * decay for name, update in updates.items()}, {}
+        return {name: _pulled(u, params[name], decay, self.shares.get(name, 1.0)) for name, u in updates.items()}, {}
+
+
+def _pulled(update: Tensor, param: Tensor, decay: float | Tensor, share: float | Tensor) -> Tensor:
+    if isinstance(share, Tensor) and isinstance(decay, float):
+        return update.addcmul(param, share, value=decay)
+    if not isinstance(share, Tensor) and not share:
+        return update
+    return update + param * (share * decay)

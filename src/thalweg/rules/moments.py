@@ -24,21 +24,23 @@ def correction(rate: float | Tensor, step: Count) -> float | Tensor:
 class Velocity(Transformation):
     """Gather speed: v = rho v + g, or v = rho v + (1 - rho) g as an average; with Nesterov's look ahead g + rho v.
 
-    Source: Polyak 1964; Sutskever et al. 2013 for Nesterov's form, as torch has it.
+    `dampened` takes (1 - dampening) g, but for the first. Source: Polyak 1964; Sutskever et al. 2013 for Nesterov's
+    form, as torch has it.
     """
 
     rho: str = "momentum"
     average: bool = False
     nesterov: bool = False
+    dampened: bool = False
 
     def init(self, params: Params) -> State:
         return {"velocity": zeros_like(params)}
 
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
-        del params, step
+        del params
         rho = hyper[self.rho]
-        share = 1 - rho
-        g = {name: update * share for name, update in updates.items()} if self.average else updates
+        share = 1 - rho if self.average else 1 - hyper["dampening"] * (step > 0) if self.dampened else None
+        g = updates if share is None else {name: update * share for name, update in updates.items()}
         v = {name: scaled_sum(state["velocity"][name], rho, g[name]) for name in g}
         ahead = {name: scaled_sum(v[name], rho, g[name]) for name in g} if self.nesterov else v
         return ahead, {"velocity": v}

@@ -7,6 +7,7 @@ from thalweg.core import Knob
 from thalweg.rules.base import Epsilon, LearningRate, Rule, Transformation, WeightDecay
 from thalweg.rules.decay import AddDecay
 from thalweg.rules.moments import MeanOverRootSquare
+from thalweg.rules.rate import ByRate
 
 
 @final
@@ -32,4 +33,4 @@ class RMSProp(Rule):
     weight_decay: WeightDecay = 0.0
 
     def chain(self) -> tuple[Transformation, ...]:
-        return (AddDecay(), MeanOverRootSquare(beta1="", beta2="alpha", corrected=False))
+        return (AddDecay(), MeanOverRootSquare(beta1="", beta2="alpha", corrected=False), ByRate())

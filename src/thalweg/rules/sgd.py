@@ -4,9 +4,10 @@ import dataclasses
 from typing import Annotated, ClassVar, Literal, final
 
 from thalweg.core import Knob, law
-from thalweg.rules.base import LearningRate, Rule, Transformation, WeightDecay
+from thalweg.rules.base import LearningRate, Momentum, Rule, Transformation, WeightDecay
 from thalweg.rules.decay import AddDecay
 from thalweg.rules.moments import Velocity
+from thalweg.rules.rate import ByRate
 
 
 @final
@@ -14,21 +15,26 @@ from thalweg.rules.moments import Velocity
 class SGD(Rule):
     """Step against the gradient, or along a velocity that gathers it.
 
-    v = momentum * v + g                      velocity="sum" (torch, the 2017 course notes)
+    v = momentum * v + (1 - dampening) * g    velocity="sum" (torch, the 2017 course notes)
     v = momentum * v + (1 - momentum) * g     velocity="average" (the optimisation notes)
     params = params - lr * v
 
-    With velocity="average" the same path needs a rate 1 / (1 - momentum) times as large.
+    With velocity="average" the same path needs a rate 1 / (1 - momentum) times as large. As in torch, the first
+    gradient is not dampened. Keras multiplies by lr before the velocity and not after, which is the same while lr
+    stays; optax's is torch's.
 
     Source: Robbins and Monro 1951; Polyak 1964; Nesterov 1983 in the form of Sutskever et al. 2013.
 
     >>> SGD(lr=0.1, momentum=0.9).hyper()
-    {'lr': 0.1, 'momentum': 0.9, 'weight_decay': 0.0}
+    {'lr': 0.1, 'momentum': 0.9, 'dampening': 0.0, 'weight_decay': 0.0}
     """
 
     name: ClassVar[str] = "sgd"
     lr: LearningRate = 0.1
-    momentum: Annotated[float, Knob("share of the velocity kept at each step", "[0, 1)", low=0.5, high=0.99)] = 0.0
+    momentum: Momentum = 0.0
+    dampening: Annotated[float, Knob("share of the gradient kept out of the velocity", "[0, 1)", low=0.0, high=0.9)] = (
+        0.0
+    )
     velocity: Literal["sum", "average"] = "sum"
     nesterov: bool = False
     weight_decay: WeightDecay = 0.0
@@ -36,7 +42,11 @@ class SGD(Rule):
     def check(self) -> None:
         if self.nesterov and not self.momentum:
             raise law("SGD(nesterov=True)", "needs a momentum above 0", self.momentum, "Set momentum=0.9, say.")
+        if self.dampening and (self.nesterov or self.velocity == "average" or not self.momentum):
+            cure = "Leave dampening out."
+            raise law("SGD(dampening=...)", "needs a plain momentum with velocity='sum'", self.dampening, cure)
 
     def chain(self) -> tuple[Transformation, ...]:
-        speed = (Velocity(average=self.velocity == "average", nesterov=self.nesterov),) if self.momentum else ()
-        return (AddDecay(), *speed)
+        average = self.velocity == "average"
+        speed = (Velocity(average=average, nesterov=self.nesterov, dampened=bool(self.dampening)),)
+        return (AddDecay(), *(speed if self.momentum else ()), ByRate())
