@@ -21,6 +21,7 @@ from thalweg.rules.layout import ROLES as ROLES
 from thalweg.rules.layout import WEIGHTS as WEIGHTS
 from thalweg.rules.layout import Layout as Layout
 from thalweg.rules.layout import Place as Place
+from thalweg.rules.layout import Role as Role
 from thalweg.rules.layout import layout_by_shape as layout_by_shape
 from thalweg.rules.layout import layout_flat as layout_flat
 from thalweg.rules.rmsprop import RMSProp as RMSProp

@@ -1,0 +1,124 @@
+"""What each parameter of a network is: matrix, embedding, head, norm, bias or single vector.
+
+Weight decay, Muon, LARS and layer-wise rates treat parameters by their role, so it is found from the network and not
+from a list that a user keeps: embeddings and norms by their layers, the head as the last layer with a matrix, biases by
+name, the rest by shape.
+"""
+
+import fnmatch
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor, nn
+
+from thalweg.core import UnknownName, UsageError
+from thalweg.rules import WEIGHTS, Place, Role
+
+_NORMS = (
+    nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm, nn.RMSNorm,
+)  # fmt: skip
+_EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+
+
+def roles(module: nn.Module) -> dict[str, Role]:
+    """Return the role of each parameter by its name, in the order of `named_parameters`; a shared one stands once.
+
+    >>> roles(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)))
+    {'0.weight': 'matrix', '0.bias': 'bias', '2.weight': 'head', '2.bias': 'bias'}
+    """
+    found: dict[str, Role] = {}
+    names = {id(param): name for name, param in reversed(list(module.named_parameters(remove_duplicate=False)))}
+    last = ""
+    for name, param, layer in _parameters(module):
+        if names[id(param)] == name:
+            found[name] = _role(name, param, layer)
+            if found[name] == "matrix" and isinstance(layer, nn.Linear):
+                last = name
+    if last:
+        found[last] = "head"
+    return found
+
+
+def _parameters(module: nn.Module) -> Iterator[tuple[str, Tensor, nn.Module]]:
+    """Yield every parameter with the layer that it belongs to; those of a parametrisation belong to its layer."""
+    layers = dict(module.named_modules())
+    for name, param in module.named_parameters(remove_duplicate=False):
+        owner = name.rpartition(".")[0].partition("parametrizations")[0].rstrip(".")
+        yield name, param, layers[owner]
+
+
+def _role(name: str, param: Tensor, layer: nn.Module) -> Role:
+    last = name.rpartition(".")[2]
+    if isinstance(layer, _EMBEDDINGS) or (param.ndim == 2 and not _has_weight(layer) and _is_a_table(last)):
+        return "embedding"
+    if isinstance(layer, _NORMS) or "norm" in type(layer).__name__.lower():
+        return "norm"
+    if last.startswith("bias") or last.endswith("bias"):
+        return "bias"
+    return "matrix" if sum(size > 1 for size in param.shape) >= 2 else "vector"
+
+
+def _has_weight(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Linear | nn.modules.conv._ConvNd)
+
+
+def _is_a_table(name: str) -> bool:
+    return any(part in name.lower() for part in ("pos", "embed", "token", "cls"))
+
+
+def layout(
+    module: nn.Module, *, decay_on: str = "weights", layer_decay: float = 1.0, frozen: Sequence[str] = ()
+) -> dict[str, Place]:
+    """Return a place for each parameter that trains: its role, its share of the rate and of the decay.
+
+    `decay_on` is "weights" (matrices, embeddings, head) or "all". `layer_decay` d gives a layer that lies k layers
+    below the head the share d^k of the rate (Howard and Ruder 2018, section 3.2, with 1/2.6; He et al. 2022, table 9).
+    Patterns in `frozen` take parameters out; one that fits no parameter raises `UsageError`.
+    """
+    depths = depth_of(module)
+    top = max(depths.values(), default=0)
+    still = matching(module, frozen)
+    return {
+        name: Place(
+            role, lr=layer_decay ** (top - depths[name]), weight_decay=1.0 if decay_on == "all" or role in WEIGHTS else 0.0
+        )
+        for name, role in roles(module).items()
+        if name not in still and module.get_parameter(name).requires_grad
+    }  # fmt: skip
+
+
+def depth_of(module: nn.Module) -> dict[str, int]:
+    """Return how many layers with weights lie before each parameter's own, in the order of the module."""
+    layers: dict[str, int] = {}
+    depths = {}
+    for name, _ in module.named_parameters():
+        owner = name.partition(".parametrizations")[0] if ".parametrizations" in name else name.rpartition(".")[0]
+        depths[name] = layers.setdefault(owner, len(layers))
+    return _norms_with_their_layer(module, depths)
+
+
+def _norms_with_their_layer(module: nn.Module, depths: dict[str, int]) -> dict[str, int]:
+    """Count a norm with the layer before it, so that depth counts layers with weights alone."""
+    kinds = roles(module)
+    matrices = {depth for name, depth in depths.items() if kinds[name] in WEIGHTS}
+    rank = {}
+    for depth in sorted(set(depths.values())):
+        rank[depth] = max(sum(place <= depth for place in matrices) - 1, 0)
+    return {name: rank[depth] for name, depth in depths.items()}
+
+
+def matching(module: nn.Module, patterns: Sequence[str]) -> set[str]:
+    """Return the names of parameters that fit a pattern: a name with * and ?, or the beginning of one up to a dot.
+
+    Raises `UsageError` for a pattern that fits none.
+    """
+    names = [name for name, _ in module.named_parameters()]
+    found: set[str] = set()
+    for pattern in patterns:
+        fitting = {n for n in names if fnmatch.fnmatchcase(n, pattern) or n.startswith(f"{pattern.rstrip('.')}.")}
+        if not fitting:
+            layers = sorted({name.rpartition(".")[0] for name in names})
+            raise UnknownName("layer or parameter", pattern, [*layers, *names])
+        found |= fitting
+    if found == set(names) and patterns:
+        raise UsageError(f"`freeze` {', '.join(patterns)!r} leaves nothing that trains; freeze fewer layers.")
+    return found
