@@ -1,45 +1,44 @@
 """Schedules: how a hyperparameter moves with time.
 
-A schedule is a pure function of progress: it returns the multiplier of the rate for any tensor of moments at once, so a
-whole epoch, or a whole run for a plot, is one call. It keeps no count and so cannot be stepped at the wrong place.
+A schedule is a pure function of progress: it returns the multiplier of a hyperparameter for any tensor of moments at
+once, so a whole epoch, or a whole run for a plot, is one call. It keeps no count and so cannot be stepped at the wrong
+place; what it needs to know of the past (a metric, for a plateau) is part of the progress it is given.
 
-To add one: a file with a final dataclass that has `factor`, and one import line in `schedules/__init__.py`.
+To add one: a file with a final dataclass that has `factor` and `span`, one import line in `schedules/__init__.py`, and
+its line in `core/words/{en,zh}/schedules.toml`. A field for a length goes with a field `unit: Unit`, and `span` adds
+such lengths up. A field called `metric` names a metric that the schedule reads; a field of schedules makes it a
+composite. `factor` must be tensor operations only, free of surprises far outside of the run.
 """
 
-import dataclasses
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
-import torch
 from torch import Tensor
 
-from thalweg.core import Component
+from thalweg.core import Component, Knob
+from thalweg.schedules.clock import Progress
 
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """Hold moments of a run, float64 tensors of one shape: updates made before, passes over the data made, share done.
-
-    `one` is the share of the run that one step is.
-    """
-
-    step: Tensor
-    epoch: Tensor
-    share: Tensor
-    one: float
-
-
-def progress(steps: Tensor, *, steps_per_epoch: int, num_steps: int) -> Progress:
-    """Return the progress at the given step numbers (0 is the first) of a run of `num_steps`."""
-    step = steps.to(torch.float64)
-    one = 1 / max(num_steps, 1)
-    return Progress(step=step, epoch=step / steps_per_epoch, share=step * one, one=one)
+Floor = Annotated[float, Knob("what is left in the end, or at the lowest", "[0, 1]", low=0.0, high=0.1)]
 
 
 class Schedule(Component):
     """Map progress to the multiplier of a hyperparameter."""
 
     __slots__ = ()
+    ends: ClassVar[bool] = False
+    """Whether it stays as it is after its span, so that in a sequence the next part may begin there."""
+
+    @classmethod
+    def catalogue(cls) -> "Mapping[str, type[Schedule]]":
+        from thalweg.schedules import SCHEDULES
+
+        return SCHEDULES
 
     @abstractmethod
     def factor(self, at: Progress) -> Tensor:
         """Return the multiplier at these moments, in the shape of `at.step`."""
+
+    @abstractmethod
+    def span(self, run: Progress) -> float:
+        """Return how many steps of this run its own lengths take; 0 if it has none."""

@@ -6,7 +6,8 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from thalweg.schedules.base import Progress, Schedule
+from thalweg.schedules.base import Schedule
+from thalweg.schedules.clock import Progress
 
 
 @final
@@ -18,3 +19,6 @@ class Constant(Schedule):
 
     def factor(self, at: Progress) -> Tensor:
         return torch.ones_like(at.step)
+
+    def span(self, run: Progress) -> float:
+        return 0.0

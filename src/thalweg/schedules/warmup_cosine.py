@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from thalweg.core import Knob
-from thalweg.schedules.base import Progress, Schedule
+from thalweg.schedules.base import Schedule
+from thalweg.schedules.clock import Progress
 
 
 @final
@@ -32,3 +33,6 @@ class WarmupCosine(Schedule):
         along = ((at.share - self.warmup) / (1 - self.warmup)).clamp(0, 1)
         fall = self.floor + (1 - self.floor) * (1 + torch.cos(math.pi * along)) / 2
         return torch.where(at.share < self.warmup, rise, fall)
+
+    def span(self, run: Progress) -> float:
+        return run.steps_in(self.warmup, "share")
