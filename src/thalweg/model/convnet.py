@@ -11,8 +11,9 @@ from thalweg.core.errors import law
 from thalweg.model.activations import check_activation, make_activation, pieces
 from thalweg.model.base import DropoutShare, Model, Shape, check_whole, check_widths, wrong_shape
 from thalweg.model.dropout import Dropout
-from thalweg.model.stage import Norm, NormPlace, finish_stage, needs_bias
+from thalweg.model.stage import NormName, NormPlace, finish_stage, needs_bias, normalise_weights
 from thalweg.model.start import start_hidden, start_output
+from thalweg.norms import BatchNorm, Norm
 
 Pooling = Literal["max", "average", "none"]
 
@@ -24,14 +25,14 @@ class ConvNet(Model):
 
     Reads images (C, H, W), or (H, W) as one channel. Each pooling halves height and width. `hidden=0` leaves
     the dense layer out. Layers are called conv1, norm1, act1, pool1, conv2, ..., flatten, hidden, act,
-    dropout, output.
+    dropout, output. A norm of weights changes the dense layer too, other norms follow convolutions only.
     """
 
     name: ClassVar[str] = "convnet"
     channels: tuple[int, ...] = (32, 64)
     kernel: Annotated[int, Knob("width of a filter, odd", "[1, inf)", low=3, high=7, unit="pixels")] = 3
     activation: str = "relu"
-    norm: Norm = "batch"
+    norm: Norm | None = BatchNorm()  # noqa: RUF009 - frozen, so it may be shared
     norm_place: NormPlace = "before"
     dropout: DropoutShare = 0.0
     pooling: Pooling = "max"
@@ -41,7 +42,6 @@ class ConvNet(Model):
         check_widths(self, "channels", self.channels)
         check_whole(self, "kernel", "hidden")
         check_activation(self.activation)
-        coerce(Norm, self.norm, "ConvNet.norm")
         coerce(NormPlace, self.norm_place, "ConvNet.norm_place")
         coerce(Pooling, self.pooling, "ConvNet.pooling")
         if not self.channels:
@@ -98,6 +98,8 @@ class ConvNet(Model):
             width = self.hidden
         output = nn.Linear(width, num_outputs)
         start_output(output)
+        if self.hidden:
+            normalise_weights(hidden, self.norm)
         if self.dropout:
             layers["dropout"] = Dropout(self.dropout)
         layers["output"] = output
@@ -108,7 +110,7 @@ def convnet(
     *channels: int,
     kernel: int = 3,
     activation: str = "relu",
-    norm: Norm = "batch",
+    norm: NormName = "batch",
     dropout: float = 0.0,
     pooling: Pooling = "max",
     hidden: int = 128,
@@ -118,7 +120,7 @@ def convnet(
         channels=channels or (32, 64),
         kernel=kernel,
         activation=activation,
-        norm=norm,
+        norm=norm,  # type: ignore[arg-type]  # a name becomes the norm
         dropout=dropout,
         pooling=pooling,
         hidden=hidden,

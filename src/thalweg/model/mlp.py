@@ -10,8 +10,9 @@ from thalweg.core import coerce
 from thalweg.model.activations import check_activation, pieces
 from thalweg.model.base import DropoutShare, Model, Shape, check_widths, num_features, wrong_shape
 from thalweg.model.dropout import Dropout
-from thalweg.model.stage import Norm, NormPlace, finish_stage, needs_bias
+from thalweg.model.stage import NormName, NormPlace, finish_stage, needs_bias
 from thalweg.model.start import start_hidden, start_output
+from thalweg.norms import Norm
 
 
 @final
@@ -21,7 +22,7 @@ class MLP(Model):
 
     An example of any shape is flattened. With `hidden=()` it is linear or softmax regression. With maxout the
     widths are those after the maximum was taken. Layers are called linear1, norm1, act1, dropout1, linear2,
-    ..., output.
+    ..., output. A norm of weights changes the hidden layers; the output stays free to be of any size.
 
     >>> sum(p.numel() for p in MLP(hidden=(64, 64)).build((64,), 10).parameters())
     8970
@@ -31,13 +32,12 @@ class MLP(Model):
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
     dropout: DropoutShare = 0.0
-    norm: Norm = "none"
+    norm: Norm | None = None
     norm_place: NormPlace = "before"
 
     def check(self) -> None:
         check_widths(self, "hidden", self.hidden)
         check_activation(self.activation)
-        coerce(Norm, self.norm, "MLP.norm")
         coerce(NormPlace, self.norm_place, "MLP.norm_place")
 
     def build(self, input_shape: Shape, num_outputs: int) -> nn.Module:
@@ -77,8 +77,9 @@ def mlp(
     *hidden: int,
     activation: str = "relu",
     dropout: float = 0.0,
-    norm: Norm = "none",
+    norm: NormName = None,
     norm_place: NormPlace = "before",
 ) -> MLP:
     """Describe a dense network by its hidden widths; `mlp()` has none and is linear or softmax regression."""
-    return MLP(hidden=hidden, activation=activation, dropout=dropout, norm=norm, norm_place=norm_place)
+    # A component turns a name into the norm.
+    return MLP(hidden=hidden, activation=activation, dropout=dropout, norm=norm, norm_place=norm_place)  # type: ignore[arg-type]

@@ -18,7 +18,10 @@ from thalweg.core import Knob, coerce
 from thalweg.model.base import DropoutShare, Model, Shape, check_whole
 from thalweg.model.dropout import Dropout
 from thalweg.model.sequence import Vocabulary, Width, read_sequence
+from thalweg.model.stage import NormName, check_position_norm
 from thalweg.model.start import start_output, start_recurrent
+from thalweg.norms import Norm
+from thalweg.norms.base import FeatureNorm
 
 CellName = Literal["rnn", "lstm", "gru"]
 
@@ -120,8 +123,8 @@ class Recurrent(Model):
     """Chain recurrent layers over a sequence and predict from the last state, or from each one for language.
 
     Reads vectors (L, D), or token ids (L,) if `vocabulary` is set; with as many outputs as tokens it predicts
-    at every position. Dropout lies after each layer. Layers are called tokens, layer1, dropout1, layer2, ...,
-    last, output.
+    at every position. The norm, layer or rms, lies after each layer and not inside its steps; dropout follows
+    it. Layers are called tokens, layer1, norm1, dropout1, layer2, ..., last, output.
     """
 
     name: ClassVar[str] = "recurrent"
@@ -130,10 +133,12 @@ class Recurrent(Model):
     depth: Annotated[int, Knob("recurrent layers", "[1, inf)", low=1, high=4)] = 1
     dropout: DropoutShare = 0.0
     vocabulary: Vocabulary = None
+    norm: Norm | None = None
 
     def check(self) -> None:
         coerce(CellName, self.cell, "Recurrent.cell")
         check_whole(self, "width", "depth", "vocabulary")
+        check_position_norm("Recurrent", self.norm)
 
     def build(self, input_shape: Shape, num_outputs: int) -> nn.Module:
         reading = read_sequence(self, input_shape, num_outputs, vocabulary=self.vocabulary)
@@ -147,6 +152,8 @@ class Recurrent(Model):
         start_output(output)
         for number, layer in enumerate(made, start=1):
             layers[f"layer{number}"] = layer
+            if isinstance(self.norm, FeatureNorm):
+                layers[f"norm{number}"] = self.norm.build(self.width, 0)
             if self.dropout:
                 layers[f"dropout{number}"] = Dropout(self.dropout)
         if not reading.per_position:
@@ -162,6 +169,8 @@ def recurrent(
     depth: int = 1,
     dropout: float = 0.0,
     vocabulary: int | None = None,
+    norm: NormName = None,
 ) -> Recurrent:
     """Describe a recurrent network by its cell: "rnn", "lstm" or "gru"."""
-    return Recurrent(cell=cell, width=width, depth=depth, dropout=dropout, vocabulary=vocabulary)
+    # A component turns a name into the norm.
+    return Recurrent(cell=cell, width=width, depth=depth, dropout=dropout, vocabulary=vocabulary, norm=norm)  # type: ignore[arg-type]

@@ -17,7 +17,10 @@ from thalweg.core.errors import law
 from thalweg.model.base import DropoutShare, Model, Shape, check_whole
 from thalweg.model.dropout import Dropout
 from thalweg.model.sequence import Reading, Vocabulary, Width, read_sequence
+from thalweg.model.stage import check_position_norm
 from thalweg.model.start import start_branch, start_embedding, start_hidden, start_output
+from thalweg.norms import LayerNorm, Norm
+from thalweg.norms.base import FeatureNorm
 
 
 class Attention(nn.Module):
@@ -55,11 +58,11 @@ class Block(nn.Module):
     Source: Vaswani et al. 2017; Xiong et al. 2020 (norm first).
     """
 
-    def __init__(self, width: int, num_heads: int, *, causal: bool, num_branches: int) -> None:
+    def __init__(self, width: int, num_heads: int, *, norm: FeatureNorm, causal: bool, num_branches: int) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width)
+        self.norm1 = norm.build(width, 0)
         self.attention = Attention(width, num_heads, causal=causal, num_branches=num_branches)
-        self.norm2 = nn.LayerNorm(width)
+        self.norm2 = norm.build(width, 0)
         self.expand = nn.Linear(width, 4 * width)
         self.act = nn.GELU()
         self.contract = nn.Linear(4 * width, width)
@@ -78,15 +81,16 @@ class TransformerNet(nn.Module):
 
     def __init__(self, spec: "Transformer", reading: Reading, num_outputs: int) -> None:
         super().__init__()
-        width, causal = spec.width, reading.per_position
+        width, causal, norm = spec.width, reading.per_position, spec.norm
+        assert isinstance(norm, FeatureNorm), "Transformer.check lets no other through"
         self.per_position = reading.per_position
         self.tokens = reading.embedding(width)
         self.positions = nn.Parameter(torch.empty(reading.length, width))
         start_embedding(self.positions)
         self.blocks = nn.ModuleList(
-            Block(width, spec.heads, causal=causal, num_branches=2 * spec.depth) for _ in range(spec.depth)
+            Block(width, spec.heads, norm=norm, causal=causal, num_branches=2 * spec.depth) for _ in range(spec.depth)
         )
-        self.norm = nn.LayerNorm(width)
+        self.norm = norm.build(width, 0)
         if not self.per_position:
             self.output = nn.Linear(width, num_outputs)
             start_output(self.output)
@@ -115,7 +119,8 @@ class Transformer(Model):
     """Stack attention blocks: a causal decoder for language, else an encoder with the mean over positions.
 
     Reads vectors (L, D), or token ids (L,) if `vocabulary` is set; with as many outputs as tokens it predicts
-    the next token at every position, and the weights of tokens in are those of tokens out.
+    the next token at every position, and the weights of tokens in are those of tokens out. The norm is layer or
+    rms.
 
     Source: Vaswani et al. 2017; Press and Wolf 2017 (tied weights).
     """
@@ -126,11 +131,13 @@ class Transformer(Model):
     heads: Annotated[int, Knob("heads of attention; divides the width", "[1, inf)", low=1, high=16)] = 4
     dropout: DropoutShare = 0.0
     vocabulary: Vocabulary = None
+    norm: Norm = LayerNorm()  # noqa: RUF009 - frozen, so it may be shared
 
     def check(self) -> None:
         check_whole(self, "width", "depth", "heads", "vocabulary")
         if self.width % self.heads:
             raise law("Transformer(heads=...)", f"must divide width={self.width}", self.heads)
+        check_position_norm("Transformer", self.norm)
 
     def build(self, input_shape: Shape, num_outputs: int) -> nn.Module:
         reading = read_sequence(self, input_shape, num_outputs, vocabulary=self.vocabulary)
@@ -144,6 +151,8 @@ def transformer(
     heads: int = 4,
     dropout: float = 0.0,
     vocabulary: int | None = None,
+    norm: Norm | str = "layer",
 ) -> Transformer:
     """Describe a transformer by its sizes."""
-    return Transformer(width=width, depth=depth, heads=heads, dropout=dropout, vocabulary=vocabulary)
+    # A component turns a name into the norm.
+    return Transformer(width=width, depth=depth, heads=heads, dropout=dropout, vocabulary=vocabulary, norm=norm)  # type: ignore[arg-type]
