@@ -49,7 +49,7 @@ class Progress:
     def steps_in(self, length: float, unit: Unit) -> float:
         """Return how many steps a length is; what is a whole number but for rounding is that number."""
         sizes = {
-            "share": self.num_steps,
+            "share": max(self.num_steps, 1),
             "epochs": self.steps_per_epoch,
             "steps": 1,
             "samples": 1 / self.batch_size,

@@ -7,6 +7,7 @@ import torch
 from thalweg.core import UsageError
 from thalweg.schedules.base import Schedule
 from thalweg.schedules.clock import Progress, Unit, progress
+from thalweg.schedules.product import Product
 from thalweg.schedules.sequence import Sequential
 
 _NEAR = 1e-9  # of a run: what rounding may add to a length
@@ -35,26 +36,28 @@ def parts_of(schedule: Schedule) -> tuple[Schedule, ...]:
 
 
 def _must_fit(schedule: Schedule, run: Progress, where: str) -> None:
-    needed = schedule.span(run)
-    if needed > run.num_steps * (1 + _NEAR):
-        inner = next((part for part in parts_of(schedule) if part.span(run) == needed), None)
-        if inner is not None and not isinstance(schedule, Sequential):
-            return _must_fit(inner, run, where)
-        raise UsageError(_too_long(schedule, run, needed, where))
-    if not isinstance(schedule, Sequential):
-        for part in parts_of(schedule):
+    if isinstance(schedule, Product):  # its parts are asked, so that the sentence names the one that is too long
+        for part in schedule.parts:
             _must_fit(part, run, where)
-        return None
-    for part, _, length in schedule.windows(run):
-        own = dataclasses.replace(run, num_steps=length)
-        if length <= 0 and part is schedule.parts[-1]:
-            size = _size(run.num_steps, run, schedule.unit)
-            raise UsageError(
-                f"`{_call(schedule)}` must leave something of {where} ({size}) to its last part, {part.name!r}, got "
-                "nothing; shorten the parts before it, or train for longer (epochs=...)."
-            )
-        _must_fit(part, own, "its part of the sequence")
-    return None
+        return
+    needed = schedule.span(run)
+    if needed > max(run.num_steps, 1) * (1 + _NEAR):
+        raise UsageError(_too_long(schedule, run, needed, where))
+    if isinstance(schedule, Sequential):
+        _parts_must_fit(schedule, run, where)
+
+
+def _parts_must_fit(schedule: Sequential, run: Progress, where: str) -> None:
+    windows = schedule.windows(run)
+    if windows[-1][2] <= 0:
+        raise UsageError(
+            f"`{_call(schedule)}` must leave something of {where} ({_size(run.num_steps, run, schedule.unit)}) to its "
+            f"last part, {schedule.parts[-1].name!r}, got nothing; shorten the parts before it, or train for longer "
+            "(epochs=...)."
+        )
+    for part, _, length in windows:
+        if length >= 1:  # a shorter one has one step at most
+            _must_fit(part, dataclasses.replace(run, num_steps=length), "its part of the sequence")
 
 
 def _too_long(schedule: Schedule, run: Progress, needed: float, where: str) -> str:

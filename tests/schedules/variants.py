@@ -1,0 +1,77 @@
+"""Schedules to hold to the contract: every member as it comes, and with its other forms."""
+
+from thalweg.schedules import (
+    SCHEDULES,
+    ByHand,
+    ConstantWarmup,
+    Cosine,
+    Cyclic,
+    Exponential,
+    InverseSqrt,
+    InverseTime,
+    Linear,
+    Milestones,
+    OneCycle,
+    Plateau,
+    Polynomial,
+    Product,
+    Restarts,
+    Sequential,
+    Staircase,
+    TransformerWarmup,
+    Warmup,
+    WarmupCosine,
+    WarmupStableDecay,
+)
+
+REQUIRED = {
+    "by-hand": {"points": ((0.0, 0.5), (0.25, 1.0), (0.75, 0.1))},
+    "sequence": {"parts": (Warmup(), Cosine(floor=0.05))},
+    "product": {"parts": (Warmup(), Plateau(patience=1))},
+}
+VARIANTS = {
+    **{name: member(**REQUIRED.get(name, {})) for name, member in SCHEDULES.items()},
+    "inverse-time slow": InverseTime(decay=0.01),
+    "inverse-time stairs": InverseTime(decay=10.0, staircase=True),
+    "inverse-sqrt of steps": InverseSqrt(k=0.7, unit="steps"),
+    "inverse-sqrt stairs": InverseSqrt(staircase=True),
+    "exponential stairs": Exponential(gamma=0.5, staircase=True),
+    "staircase of steps": Staircase(every=3, unit="steps"),
+    "milestones none": Milestones(milestones=()),
+    "milestones in epochs": Milestones(milestones=(0.0, 1.0, 1.0), unit="epochs", gamma=0.5),
+    "by-hand lines": ByHand(points=((0.1, 0.5), (0.25, 1.0), (0.75, 0.1)), between="lines"),
+    "by-hand one point": ByHand(points=((0, 0.5),), between="lines"),
+    "warmup none": Warmup(length=0),
+    "warmup none from": Warmup(length=0, start=0.1),
+    "warmup from": Warmup(length=0.9, start=0.25),
+    "constant-warmup none": ConstantWarmup(length=0),
+    "transformer none": TransformerWarmup(warmup=0),
+    "transformer absolute": TransformerWarmup(warmup=4, unit="steps", d_model=64),
+    "cosine short": Cosine(length=0.3, floor=0.1),
+    "cosine none": Cosine(length=0, floor=0.1),
+    "restarts doubling": Restarts(period=1 / 7, growth=2, floor=0.01),
+    "restarts odd": Restarts(period=2.5, unit="steps", growth=1.3),
+    "linear up": Linear(start=0.25, end=1.0, length=0.5),
+    "linear none": Linear(length=0, end=0.5),
+    "polynomial root": Polynomial(power=0.5, floor=0.1),
+    "polynomial none": Polynomial(length=0, floor=0.1),
+    "one-cycle lines": OneCycle(anneal_strategy="linear"),
+    "one-cycle three": OneCycle(three_phase=True, pct_start=0.4),
+    "warmup-cosine none": WarmupCosine(warmup=0.0),
+    "warmup-cosine long": WarmupCosine(warmup=0.9, floor=0.1),
+    "wsd cosine": WarmupStableDecay(shape="cosine", floor=0.1),
+    "wsd sqrt": WarmupStableDecay(shape="sqrt", warmup=0.5, decay=0.5, floor=0.1),
+    "wsd none": WarmupStableDecay(warmup=0, decay=0),
+    "cyclic uneven": Cyclic(rise=1.5, fall=4, unit="steps", gamma=0.5),
+    "plateau of a score": Plateau(metric="accuracy", better="higher", patience=0, cooldown=1, floor=0.05),
+    "sequence with lengths": Sequential(
+        parts=(Linear(start=0.2, end=1), Cosine(floor=0.1)), lengths=(0.3, 0.5), unit="share"
+    ),
+    "sequence inside out": Sequential(
+        parts=(Warmup(length=2, unit="steps"), Product(parts=(Plateau(patience=0), Cosine(floor=0.01)))),
+    ),
+}
+SEEN = {
+    "loss": [(2, 1.0), (4, 0.5), (6, 0.6), (7, float("nan")), (9, 0.7), (15, 0.4), (20, 0.41), (40, 0.5)],
+    "accuracy": [(3, 0.5), (5, 0.5), (8, 0.4), (20, 0.7), (30, 0.6)],
+}
