@@ -1,6 +1,7 @@
 """Dropout: its state is a buffer, and everything that moves buffers about moves its randomness along."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -8,13 +9,15 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from thalweg.core import UsageError
+from thalweg.core import UnknownName, UsageError
+from thalweg.core.random import uniform
 from thalweg.model import Dropout
+from thalweg.model.dropout import Scaling
 
 
-def dropout(p: float = 0.5, seed: int = 0) -> Dropout:
+def dropout(p: float = 0.5, seed: int = 0, *, scaling: Scaling = "train") -> Dropout:
     torch.manual_seed(seed)
-    return Dropout(p)
+    return Dropout(p, scaling=scaling)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -107,7 +110,7 @@ def test_compiled_draws_the_same_masks() -> None:
     compiled = torch.compile(twin, backend="aot_eager")
     for _ in range(2):
         assert torch.allclose(layer(x), compiled(x))
-    assert torch.equal(layer[1].key, twin[1].key)
+    assert torch.equal(layer.state_dict()["1.key"], twin.state_dict()["1.key"])
 
 
 def test_gradient_goes_through_what_was_kept_and_nan_stays() -> None:
@@ -127,3 +130,94 @@ def test_keeps_the_type(dtype: torch.dtype) -> None:
 def test_p_lies_in_its_range(p: float) -> None:
     with pytest.raises(UsageError, match=r"`Dropout\(p=...\)` must lie in \[0, 1\), got"):
         Dropout(p)
+
+
+def test_the_default_is_the_formula_bit_for_bit() -> None:
+    layer, x = dropout(0.3), torch.randn(50, 20)
+    outputs = layer(x)
+    kept = uniform(layer.key, x.numel()).view_as(x) >= 0.3
+    assert torch.equal(outputs, x * kept.to(x.dtype).mul(1 / (1 - 0.3)))
+    assert repr(layer) == "Dropout(p=0.3)" and list(layer.state_dict()) == ["key"]
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
+def test_both_scalings_draw_the_same_masks_and_differ_by_a_factor(p: float) -> None:
+    x = torch.randn(50, 20)
+    ours, notes = dropout(p), dropout(p, scaling="test")
+    for _ in range(3):
+        torch.testing.assert_close(notes(x), ours(x) * (1 - p))
+    assert torch.equal(ours.key, notes.key)
+    assert torch.equal(notes.eval()(x), x * (1 - p)) and ours.eval()(x) is x
+    assert repr(notes) == f"Dropout(p={p}, scaling='test')"
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5])
+def test_a_linear_layer_evaluates_to_the_same_with_either_scaling(p: float) -> None:
+    """The slides: W h in training with h silenced, (keep * W) h at test time; inverted dropout divides W by keep."""
+    torch.manual_seed(1)
+    h, linear = torch.randn(7, 20, dtype=torch.float64), nn.Linear(20, 5).double()
+    scaled = copy.deepcopy(linear)
+    with torch.no_grad():
+        scaled.weight.mul_(1 - p)
+    inverted = nn.Sequential(dropout(p), scaled)
+    notes = nn.Sequential(dropout(p, scaling="test"), linear)
+    torch.testing.assert_close(inverted(h), notes(h), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(inverted.eval()(h), notes.eval()(h), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("scaling", ["train", "test"])
+@pytest.mark.parametrize("p", [0.2, 0.7])
+def test_the_mean_over_masks_is_the_evaluation(p: float, scaling: Scaling) -> None:
+    """A linear layer behind dropout: its mean over masks is its value in evaluation, within five standard errors."""
+    torch.manual_seed(2)
+    draws, h, w = 20_000, torch.randn(12), torch.randn(12)
+    layer = dropout(p, scaling=scaling)
+    sums = layer(h.expand(draws, 12)).double() @ w.double()
+    error = sums.std() / math.sqrt(draws)
+    expected = layer.eval()(h).double() @ w.double()
+    assert (sums.mean() - expected).abs() < 5 * error
+    factor = 1 / (1 - p) if scaling == "train" else 1.0
+    exact = factor * math.sqrt(p * (1 - p)) * float((h * w).norm()) / math.sqrt(draws)
+    assert float(error) == pytest.approx(exact, rel=0.05)
+    assert 20 * error < (h @ w).abs() * p
+
+
+def test_nothing_silenced_is_the_identity_with_the_notes_scaling_too() -> None:
+    x, layer = torch.randn(3, 4), dropout(0, scaling="test")
+    assert layer(x) is x and layer.eval()(x) is x
+
+
+def test_an_unknown_scaling_is_named() -> None:
+    with pytest.raises(UnknownName, match=r"Dropout\(scaling=...\) 'tset': did you mean 'test'\?"):
+        Dropout(0.5, scaling="tset")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scaling", ["train", "test"])
+@pytest.mark.parametrize("training", [True, False])
+def test_members_may_have_their_own_share(scaling: Scaling, training: bool) -> None:
+    layer = dropout(0.5, scaling=scaling).train(training)
+    shares, keys, x = torch.tensor([0.0, 0.1, 0.3, 0.9], dtype=torch.float64), torch.arange(4), torch.randn(4, 6, 8)
+
+    def forward(key: Tensor, share: Tensor, x: Tensor) -> Tensor:
+        result: Tensor = functional_call(layer, {"key": key, "share": share}, (x,))
+        return result
+
+    together = vmap(forward)(keys.clone(), shares, x)
+    for member, share in enumerate(shares):
+        one = dropout(float(share), scaling=scaling).train(training)
+        alone = functional_call(one, {"key": keys[member].clone()}, (x[member],))
+        assert torch.equal(together[member], alone)
+    assert layer.share is None and together.dtype == torch.float32
+
+
+def test_a_share_of_its_own_is_compiled_and_recorded() -> None:
+    layer, x, share = dropout(0.5), torch.randn(8, 8), torch.tensor(0.25, dtype=torch.float64)
+
+    def forward(key: Tensor, share: Tensor, x: Tensor) -> Tensor:
+        result: Tensor = functional_call(layer, {"key": key, "share": share}, (x,))
+        return result
+
+    expected = forward(torch.tensor(5), share, x)
+    recorded = make_fx(forward)(torch.tensor(1), torch.tensor(0.5, dtype=torch.float64), torch.ones(8, 8))
+    assert torch.equal(recorded(torch.tensor(5), share, x), expected)
+    assert torch.equal(torch.compile(forward, backend="aot_eager")(torch.tensor(5), share, x), expected)

@@ -13,11 +13,18 @@ SCORES, LABELS = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 3, 0])
 TEXT, NEXT = torch.randn(6, 5, 4), torch.randint(4, (6, 5))
 VALUES, TRUTH = torch.randn(6, 2), torch.randn(6, 2)
 ANSWERS = torch.tensor([0.0, 1, 1, 0, 1, 0])
+SOFT, SOFT_TEXT = torch.randn(6, 4).softmax(-1), torch.randn(6, 5, 4).softmax(-1)
 CASES: list[tuple[Loss, Tensor, Tensor]] = [
     (CrossEntropy(), SCORES, LABELS),
     (CrossEntropy(label_smoothing=0.1), SCORES, LABELS),
     (CrossEntropy(), TEXT, NEXT),
     (CrossEntropy(label_smoothing=0.1), TEXT, NEXT),
+    (CrossEntropy(), SCORES, SOFT),
+    (CrossEntropy(label_smoothing=0.1), SCORES, SOFT),
+    (CrossEntropy(label_smoothing=0.1), SCORES, SOFT.double()),
+    (CrossEntropy(), TEXT, SOFT_TEXT),
+    (BCE(), VALUES[:, 0], SOFT[:, 0]),
+    (BCE(), VALUES, SOFT[:, :2]),
     (BCE(), VALUES[:, 0], ANSWERS),
     (BCE(), VALUES[:, :1], ANSWERS),
     (BCE(), VALUES[:, :1], ANSWERS.long()),
@@ -61,6 +68,39 @@ def test_cross_entropy_is_its_formula() -> None:
     assert torch.allclose(CrossEntropy(label_smoothing=0.1).compute(SCORES, LABELS), expected)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_probabilities_are_torchs_and_the_formula(smoothing: float) -> None:
+    loss = CrossEntropy(label_smoothing=smoothing)
+    assert torch.equal(loss.total(SCORES, SOFT), torch.nn.CrossEntropyLoss(label_smoothing=smoothing)(SCORES, SOFT))
+    q = (1 - smoothing) * SOFT_TEXT + smoothing / 4
+    torch.testing.assert_close(loss.compute(TEXT, SOFT_TEXT), -(q * TEXT.log_softmax(-1)).sum(-1).mean(1))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize(("outputs", "labels"), [(SCORES, LABELS), (TEXT, NEXT)])
+def test_sure_probabilities_are_labels(outputs: Tensor, labels: Tensor, smoothing: float) -> None:
+    loss, sure = CrossEntropy(label_smoothing=smoothing), F.one_hot(labels, 4).float()
+    loss.check_shapes(outputs, sure, 4)
+    torch.testing.assert_close(loss.compute(outputs, sure), loss.compute(outputs, labels))
+    torch.testing.assert_close(loss.total(outputs, sure), loss.total(outputs, labels))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_labels_go_to_torch_as_they_are(smoothing: float) -> None:
+    loss = CrossEntropy(label_smoothing=smoothing)
+    assert torch.equal(loss.total(SCORES, LABELS), F.cross_entropy(SCORES, LABELS, label_smoothing=smoothing))
+    flat = F.cross_entropy(TEXT.flatten(0, 1), NEXT.flatten(), label_smoothing=smoothing)
+    assert torch.equal(loss.total(TEXT, NEXT), flat)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), BCE()])
+def test_probabilities_are_finite_in_bfloat16(loss: Loss) -> None:
+    scores = SCORES.bfloat16().requires_grad_()
+    loss.check_shapes(scores, SOFT.bfloat16())
+    loss.total(scores, SOFT).backward()
+    assert scores.grad is not None and scores.grad.isfinite().all()
+
+
 def test_language_is_the_mean_over_positions() -> None:
     expected = F.cross_entropy(TEXT.transpose(1, 2), NEXT, reduction="none").mean(1)
     assert torch.allclose(CrossEntropy().compute(TEXT, NEXT), expected)
@@ -92,6 +132,11 @@ def test_silent_broadcasting_is_refused(loss: Loss) -> None:
         (SCORES[:, :3], LABELS, "an output for each of the 4 classes.*num_outputs=4"),
         (SCORES, LABELS + 1, "labels from 0 to 3, got 1 to 4.*Number the classes from 0"),
         (SCORES, LABELS - 1, "labels from 0 to 3, got -1 to 2"),
+        (SCORES, 2 * SOFT, r"probabilities of sum 1, got sums from 2 to 2 .*\(6, 4\) and.*Give labels, or use MSE"),
+        (SCORES, 2 * F.one_hot(LABELS, 4) - SOFT, "probabilities of sum 1, got sums from 1 to 1 and a smallest of -0"),
+        (SCORES, SOFT * torch.nan, "probabilities of sum 1, got sums from nan"),
+        (SCORES, SOFT[:, :3], r"whole labels, got .* targets \(6, 3\). Give probabilities in the outputs' own"),
+        (SCORES[:, :3], SOFT[:, :3], "an output for each of the 4 classes.*num_outputs=4"),
     ],
 )
 def test_labels_that_do_not_fit_are_named(outputs: Tensor, targets: Tensor, says: str) -> None:

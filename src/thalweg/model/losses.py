@@ -47,7 +47,8 @@ class CrossEntropy(Loss):
     loss = -sum_k q_k * log(softmax(outputs)_k)
     q = (1 - label_smoothing) * onehot(targets) + label_smoothing / K
 
-    Outputs (B, L, K) with labels (B, L) give the mean over an example's positions.
+    Outputs (B, L, K) with labels (B, L) give the mean over an example's positions. Targets of the outputs' shape are
+    probabilities, as mixup makes them, and stand in the place of onehot(targets).
     Source: Szegedy et al. 2016, section 7 (smoothing).
     """
 
@@ -59,24 +60,22 @@ class CrossEntropy(Loss):
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
         scores, labels = _rows(outputs, targets)
         each = F.cross_entropy(scores, labels, reduction="none", label_smoothing=self.label_smoothing)
-        return _per_example(each.view(targets.shape))
+        return _per_example(each.view(outputs.shape[:-1]))
 
     def total(self, outputs: Tensor, targets: Tensor) -> Tensor:
         scores, labels = _rows(outputs, targets)
         return F.cross_entropy(scores, labels, label_smoothing=self.label_smoothing)
 
     def check_shapes(self, outputs: Tensor, targets: Tensor, num_classes: int | None = None) -> None:
-        if targets.is_floating_point():
-            raise _mismatch(self, outputs, targets, "needs whole labels", "Convert the targets with .long().")
-        if outputs.shape[:-1] != targets.shape or outputs.ndim < 2:
-            cure = "Give labels (B,) to outputs (B, K), or (B, L) to (B, L, K)"
-            if targets.shape == (*outputs.shape[:-1], 1):
-                cure = "Drop the last axis of the targets with squeeze(-1)"
-            raise _mismatch(self, outputs, targets, "needs one label for each row of outputs", f"{cure}.")
+        soft = targets.is_floating_point() and targets.ndim > 1 and outputs.shape == targets.shape
+        if not soft:
+            _check_labels(self, outputs, targets)
         if num_classes is not None and outputs.shape[-1] != num_classes:
             reason = f"needs an output for each of the {num_classes} classes"
             raise _mismatch(self, outputs, targets, reason, f"Build the model with num_outputs={num_classes}.")
-        if targets.numel() and (int(targets.min()) < 0 or int(targets.max()) >= outputs.shape[-1]):
+        if soft:
+            _check_probabilities(self, outputs, targets)
+        elif targets.numel() and (int(targets.min()) < 0 or int(targets.max()) >= outputs.shape[-1]):
             low, high = int(targets.min()), int(targets.max())
             reason = f"needs labels from 0 to {outputs.shape[-1] - 1}, got {low} to {high}"
             raise _mismatch(self, outputs, targets, reason, "Number the classes from 0, one output for each.")
@@ -199,9 +198,33 @@ def _paired(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tenso
 
 
 def _rows(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Lay positions out as rows; targets of the outputs' shape are probabilities and keep their last axis."""
+    if targets.is_floating_point():
+        targets = targets.to(outputs.dtype)
     if outputs.ndim == 2:
         return outputs, targets
-    return outputs.flatten(0, -2), targets.flatten()
+    return outputs.flatten(0, -2), targets.flatten(0, -2) if targets.ndim == outputs.ndim else targets.flatten()
+
+
+def _check_labels(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
+    if targets.is_floating_point():
+        cure = "Convert the targets with .long()"
+        if targets.ndim > 1 and targets.shape[:-1] == outputs.shape[:-1] and targets.shape[-1] > 1:
+            cure = "Give probabilities in the outputs' own shape"
+        raise _mismatch(loss, outputs, targets, "needs whole labels", f"{cure}.")
+    if outputs.shape[:-1] != targets.shape or outputs.ndim < 2:
+        cure = "Give labels (B,) to outputs (B, K), or (B, L) to (B, L, K)"
+        if targets.shape == (*outputs.shape[:-1], 1):
+            cure = "Drop the last axis of the targets with squeeze(-1)"
+        raise _mismatch(loss, outputs, targets, "needs one label for each row of outputs", f"{cure}.")
+
+
+def _check_probabilities(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
+    sums = targets.float().sum(-1)
+    if targets.numel() and not (targets.min() >= 0 and (sums - 1).abs().max() <= 0.01):
+        low, high, least = sums.min().item(), sums.max().item(), targets.min().item()
+        reason = f"needs probabilities of sum 1, got sums from {low:g} to {high:g} and a smallest of {least:g}"
+        raise _mismatch(loss, outputs, targets, reason, "Give labels, or use MSE() for values.")
 
 
 def _per_example(each: Tensor) -> Tensor:
