@@ -15,10 +15,10 @@ from thalweg.regularisers.base import Constraint, Number, in_the_precision_of
 class MaxNorm(Constraint):
     """Shrink the incoming weights of each unit whose length is above a bound to that length.
 
-    norm_u = sqrt(sum(w_u²));  w_u = w_u * max_norm / norm_u where norm_u > max_norm
+    norm_u = sqrt(sum(w_u²));  w_u = w_u * min(max_norm / norm_u, 1)
 
     Units lie on axis 0, as in torch's linear layers, convolutions and embeddings (a filter is a unit, a token is one).
-    What lies within the bound comes back bit for bit. NaN stays in its unit.
+    What lies within the bound comes back bit for bit. NaN fills its unit and no other.
 
     Raises `UsageError` for a tensor of fewer than two axes: a bias has no incoming weights, and a flat buffer no units.
     Source: Srebro and Shraibman 2005; Hinton et al. 2012; Srivastava et al. 2014, section 5.1 (c from 3 to 4).
@@ -38,5 +38,5 @@ class MaxNorm(Constraint):
             cure = "Leave biases and norms out, and hand the matrices of a flat buffer over one by one."
             raise law("MaxNorm.project(w=...)", "must have two axes or more, units on the first", tuple(w.shape), cure)
         max_norm = in_the_precision_of(w, self.max_norm if bound is None else bound)
-        norm = w.square().sum(tuple(range(1, w.ndim)), keepdim=True).sqrt()
-        return torch.where(norm > max_norm, w * (max_norm / norm), w)
+        norm: Tensor = torch.linalg.vector_norm(w, dim=tuple(range(1, w.ndim)), keepdim=True)
+        return w * (max_norm / norm).clamp(max=1)

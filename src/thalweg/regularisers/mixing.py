@@ -37,7 +37,8 @@ def _as_values(augmentation: Augmentation, y: Tensor, num_classes: int | None) -
     if num_classes is None or num_classes < 1:
         cure = "Give the number of the network's outputs, so that labels can become probabilities."
         raise law(f"{call}(num_classes=...)", "must be 1 or more for labels", num_classes, cure)
-    if y.numel() and y.device.type == "cpu" and not 0 <= int(y.min()) <= int(y.max()) < max(num_classes, 2):
-        span = f"{int(y.min())} to {int(y.max())}"
-        raise law(f"{call}(y=...)", f"must hold labels from 0 to {max(num_classes, 2) - 1}", span)
+    if y.numel() and y.device.type == "cpu":  # elsewhere looking would wait for the device
+        low, high = (int(end) for end in y.aminmax())
+        if low < 0 or high >= max(num_classes, 2):
+            raise law(f"{call}(y=...)", f"must hold labels from 0 to {max(num_classes, 2) - 1}", f"{low} to {high}")
     return y.float() if num_classes == 1 else F.one_hot(y.long(), num_classes).float()
