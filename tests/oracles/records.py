@@ -107,7 +107,7 @@ def cases(library=None, *, rule=None, call=None):
 
 
 def one(library, rule, **settings):
-    """Return the only case of a library and rule that has just these settings besides the learning rate, and no `rates`."""
+    """Return the only case of a library and rule with just these settings besides the rate, and without `rates`."""
     rate = {"lr", "learning_rate", "foreach"}
     found = [c for c in cases(library, rule=rule) if not c.rates and _without(c.settings, rate) == settings]
     assert len(found) == 1, f"{len(found)} cases: {[str(c) for c in cases(library, rule=rule)]}"
