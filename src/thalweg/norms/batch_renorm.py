@@ -71,22 +71,24 @@ class BatchRenormLayer(nn.Module):
 
     def _normalise(self, x: Tensor) -> Tensor:
         check_batch(x)
-        with torch.no_grad():
-            values = x.to(self.running_mean.dtype)
-            var, mean = torch.var_mean(values, [0, *range(2, x.ndim)], correction=0)
-            std = (var + self.spec.eps).sqrt()
-            r_now, d_now = self._bounds()
-            r = (std / self.running_std).minimum(r_now).maximum(1 / r_now)
-            d = ((mean - self.running_mean) / self.running_std).minimum(d_now).maximum(-d_now)
-            self.running_mean.add_(mean - self.running_mean, alpha=self.spec.momentum)
-            self.running_std.add_(std - self.running_std, alpha=self.spec.momentum)
-            self.num_batches_tracked.add_(1)
+        r, d = self._correction(x.detach().to(self.running_mean.dtype))
         weight, bias = self.weight * r, self.weight * d + self.bias
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=self.spec.eps)
 
-    def _bounds(self) -> tuple[Tensor, Tensor]:
-        share = ((self.num_batches_tracked - self.spec.hold) / self.spec.ramp).clamp(0, 1).to(self.running_std.dtype)
-        return 1 + (self.spec.r_max - 1) * share, self.spec.d_max * share
+    # torch.compile would work r out again in the backward pass, from averages that have moved on by then.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _correction(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return r and d, and move the averages on."""
+        var, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
+        std = (var + self.spec.eps).sqrt()
+        share = ((self.num_batches_tracked - self.spec.hold) / self.spec.ramp).clamp(0, 1).to(std.dtype)
+        r_now, d_now = 1 + (self.spec.r_max - 1) * share, self.spec.d_max * share
+        r = (std / self.running_std).minimum(r_now).maximum(1 / r_now)
+        d = ((mean - self.running_mean) / self.running_std).minimum(d_now).maximum(-d_now)
+        self.running_mean.add_(mean - self.running_mean, alpha=self.spec.momentum)
+        self.running_std.add_(std - self.running_std, alpha=self.spec.momentum)
+        self.num_batches_tracked.add_(1)
+        return r, d
 
     def extra_repr(self) -> str:
         spec = self.spec
