@@ -106,6 +106,9 @@ def test_erased_is_a_square_cut_off_at_the_border(size):
     area = gone.sum((1, 2))
     assert int(area.max()) == size**2 and int(area.min()) >= 1
     assert torch.equal(gone.any(2).sum(1) * gone.any(1).sum(1), area)
+    # The corner goes where the middle lies within half a side of it.
+    corner = (size // 2 + 1) ** 2 / 42
+    assert gone[:, 0, 0].double().mean() == pytest.approx(corner, abs=5 * math.sqrt(corner / B))
     assert gone.double().mean(0).min() > 0
 
 
