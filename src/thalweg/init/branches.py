@@ -25,11 +25,14 @@ def branch_ends(module: nn.Module, layers: Iterable[nn.Module], x: Tensor) -> li
             made.setdefault(tensor.grad_fn, layer)
 
     hooks = [layer.register_forward_hook(note) for layer in layers]
-    state = {name: tensor.detach().clone() for name, tensor in module.state_dict(keep_vars=True).items()}
-    names = {name for name, _ in module.named_parameters()}
-    state = {name: t.requires_grad_() if name in names and t.is_floating_point() else t for name, t in state.items()}
+    state = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
+    for name, param in module.named_parameters():
+        copy = param.detach().clone()
+        state[name] = copy.requires_grad_() if copy.is_floating_point() else copy
     try:
         with undisturbed(), torch.enable_grad():
+            if x.is_floating_point():
+                x = x.detach().clone().requires_grad_().clone()  # a node of the graph: the first signal may be x itself
             outputs = torch.func.functional_call(module, state, (x,))
     finally:
         for hook in hooks:

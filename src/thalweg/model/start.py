@@ -1,7 +1,8 @@
-"""Where weights start, until the `init` family takes over: the rule that keeps a signal alive, by activation.
+"""Where the weights of our own models start if a recipe names no init: what keeps a signal alive, by activation.
 
-He for what cuts half of its input away, Xavier for what saturates, LeCun for SELU and maxout; biases 0. A
-normalisation or a residual branch forgives much, a deep plain network nothing.
+`thalweg.init` holds the starts that can be chosen; these draw from torch's generator while a model is built. He for
+what cuts half of its input away, Xavier for what saturates, LeCun for SELU and maxout; biases 0. A normalisation or a
+residual branch forgives much, a deep plain network nothing.
 """
 
 import math
