@@ -142,7 +142,7 @@ def prodigyopt_cases():
         far | {"use_bias_correction": True, "weight_decay": 0.1, "d_coef": 0.5},
         far | {"betas": [0.8, 0.97], "eps": 1e-3, "growth_rate": 1.2},
         far | {"safeguard_warmup": True, "weight_decay": 0.1, "decouple": False},
-        far | {"beta3": 0.9, "betas": [0.0, 0.999], "lr": 0.5},
+        far | {"beta3": 0.9, "betas": [0.5, 0.999], "lr": 0.5},
         far | {"eps": 1e-30, "lr": 0.5},
     ]:
         yield case("prodigy", "prodigyopt.Prodigy", choice, params="wbz", gradients="bowl", steps=40)
@@ -196,7 +196,7 @@ def kozistr_cases():
         {"precondition_frequency": 3, "weight_decay": 0.1},
         {"precondition_frequency": 1, "betas": [0.9, 0.99], "shampoo_beta": 0.8, "eps": 1e-3},
     ]:
-        yield case("soap", module + "SOAP", lr | choice, params=("w", "b", "wide"))
+        yield case("soap", module + "SOAP", lr | choice, params=("square", "b"))
     for choice in [{"k": 5, "alpha": 0.5}, {"k": 3, "alpha": 0.8}]:
         yield case("lookahead", module + "Lookahead(torch.optim.SGD)", lr | choice)
     for choice in [{"rho": 0.05}, {"rho": 0.5}]:

@@ -148,6 +148,18 @@ def soap_of_the_authors(w, grads, *, lr, betas, shampoo_beta, eps, lam, frequenc
     return w
 
 
+def soap_vector_of_the_authors(w, grads, *, lr, betas, eps, lam):
+    """What the same code does with a vector: Adam with epsilon on sqrt(v), one gradient late, decay after the step."""
+    beta1, beta2 = betas
+    m = v = 0 * w
+    for s, g in enumerate(grads[1:], 1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g * g
+        w = w - lr * math.sqrt(1 - beta2**s) / (1 - beta1**s) * m / (v.sqrt() + eps)
+        w = w - lr * lam * w
+    return w
+
+
 def _eigenvectors(matrix):
     return torch.linalg.eigh(matrix).eigenvectors.flip(1)
 

@@ -30,8 +30,8 @@ import torch
 FOLDER = Path(__file__).parent / "golden"
 KEPT = (1, 2, 6, 20, 40)
 STEPS = 40
-SHAPES = {"w": (7, 5), "b": (5,), "z": (3,), "wide": (4, 6)}
-"""A tall matrix, a vector, a vector that starts at zero, a wide matrix."""
+SHAPES = {"w": (7, 5), "b": (5,), "z": (3,), "wide": (4, 6), "square": (5, 5)}
+"""A tall matrix, a vector, one that starts at zero, a wide matrix, a square one whose gradients are all of a size."""
 
 
 def make_problem():
@@ -40,6 +40,7 @@ def make_problem():
         count = torch.Size(shape).numel()
         generator = torch.Generator().manual_seed(2 * seed + 1)
         scales = torch.logspace(-3, 2, count, dtype=torch.float64).reshape(shape)
+        scales = torch.ones_like(scales) if name == "square" else scales
         draw = torch.randn(shape, generator=torch.Generator().manual_seed(2 * seed), dtype=torch.float64)
         grads = [torch.randn(shape, generator=generator, dtype=torch.float64) * scales for _ in range(STEPS)]
         problem["start"][name] = (0 * draw if name == "z" else draw).tolist()
@@ -72,7 +73,10 @@ class Problem:
 
 def rows(weights):
     """Return named arrays as flat lists of Python floats."""
-    return {name: [float(x) for x in torch.as_tensor(value).reshape(-1).tolist()] for name, value in weights.items()}
+    return {
+        name: [float(x) for x in torch.as_tensor(value, dtype=torch.float64).reshape(-1).tolist()]
+        for name, value in weights.items()
+    }
 
 
 def torch_run(make, head, problem, *, averaged=False, closure=False):

@@ -73,10 +73,10 @@ class Case:
 def _read(library):
     read = json.loads((FOLDER / "golden" / f"{library}.json").read_text(encoding="utf-8"))
 
-    def weights(path):
+    def weights(path, names):
         shapes = {name: value.shape for name, value in problem()["start"].items()}
         return {
-            int(step): {n: torch.tensor(v, dtype=torch.float64).reshape(shapes[n]) for n, v in arrays.items()}
+            int(step): {n: torch.tensor(arrays[n], dtype=torch.float64).reshape(shapes[n]) for n in names}
             for step, arrays in path.items()
         }
 
@@ -91,8 +91,8 @@ def _read(library):
             gradients=one["gradients"],
             steps=one["steps"],
             rates=one.get("rates"),
-            path=weights(one["path"]),
-            evaluated=weights(one["evaluated"]) if "evaluated" in one else None,
+            path=weights(one["path"], one["params"]),
+            evaluated=weights(one["evaluated"], one["params"]) if "evaluated" in one else None,
         )
         for one in read["cases"]
     )
