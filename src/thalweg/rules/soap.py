@@ -1,0 +1,173 @@
+"""SOAP: Adam in the eigenbasis of Shampoo's preconditioner."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Final, TypeAlias, final
+
+import torch
+from torch import Tensor
+
+from thalweg.core import Knob
+from thalweg.core.types import Hyper, Params
+from thalweg.rules.base import Beta1, Beta2, Count, Epsilon, LearningRate, Rule, State, Transformation, WeightDecay
+from thalweg.rules.decay import AddDecay
+from thalweg.rules.moments import correction, zeros_like
+from thalweg.rules.rate import ByRate
+from thalweg.rules.split import ByRole, as_matrix
+
+LONGEST: Final = 4096
+"""A side longer than this keeps its own axes: a basis of it would take more memory than the network."""
+
+ShampooBeta = Annotated[float, Knob("share of the preconditioner kept at each step", "[0, 1)", low=0.8, high=0.999)]
+Frequency = Annotated[
+    int, Knob("steps from one basis to the next", "[1, inf)", low=1, high=100, log=True, unit="steps")
+]
+Sides: TypeAlias = tuple[str, ...]
+_AXIS: Final = {"left": 0, "right": 1}
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class AdamInEigenbasis(Transformation):
+    """Divide the average by the root of the average square, reckoned in the eigenbases of g g^T and g^T g: see `SOAP`.
+
+    Without `rotated` the bases are the axes. Where a number is not finite the basis is the identity's, and NaN goes
+    into the update.
+    """
+
+    rotated: bool = True
+    skip_first: bool = False
+
+    flat: ClassVar[bool] = False
+
+    def init(self, params: Params) -> State:
+        state: State = {"mean": zeros_like(params), "square": zeros_like(params)}
+        for side in _AXIS if self.rotated else ():
+            sizes = {n: as_matrix(p).shape[_AXIS[side]] for n, p in params.items() if side in self._sides(p)}
+            if sizes:
+                state[side] = {n: params[n].new_zeros(size, size) for n, size in sizes.items()}
+                state[f"{side}_basis"] = {n: params[n].new_zeros(size, size) for n, size in sizes.items()}
+        return state
+
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
+        del params
+        slots: State = {slot: dict(state[slot]) for slot in self._slots() if slot in state}
+        return {name: self._one(name, g, slots, hyper, step) for name, g in updates.items()}, slots
+
+    def _one(self, name: str, g: Tensor, slots: State, hyper: Hyper, step: Count) -> Tensor:
+        """Return one parameter's update and put its memory into `slots`."""
+        sides = self._sides(g)
+        x = as_matrix(g) if sides else g
+        for side in sides:
+            self._gather(side, name, x, slots, hyper["shampoo_beta"], step)
+        m, v = slots["mean"][name].view_as(x), slots["square"][name].view_as(x)
+        turned = _turn(x, [slots[f"{side}_basis"][name] for side in sides], sides)
+        m, v = (
+            self._unless_skipped(step, moved, old)
+            for moved, old in (
+                (m * hyper["beta1"] + x * (1 - hyper["beta1"]), m),
+                (v * hyper["beta2"] + turned * turned * (1 - hyper["beta2"]), v),
+            )
+        )
+        bases = [slots[f"{side}_basis"][name] for side in sides]
+        u = _turn(m, bases, sides) / (v.sqrt() + hyper["eps"])
+        u = self._unless_skipped(step, _turn(u, [b.mT for b in bases], sides) * self._correction(hyper, step), x * 0)
+        for side in sides:
+            v = self._refresh(side, name, v, slots, hyper, step)
+        slots["mean"][name], slots["square"][name] = m.view_as(g), v.view_as(g)
+        return u.view_as(g)
+
+    def _gather(self, side: str, name: str, x: Tensor, slots: State, beta: float | Tensor, step: Count) -> None:
+        outer = x @ x.mT if side == "left" else x.mT @ x
+        gathered = slots[side][name] = slots[side][name] * beta + outer * (1 - beta)
+        basis = slots[f"{side}_basis"]
+        basis[name] = _where(step == 0, lambda: _eigenbasis(gathered), lambda: basis[name])
+
+    def _refresh(self, side: str, name: str, v: Tensor, slots: State, hyper: Hyper, step: Count) -> Tensor:
+        """Bring a basis nearer to the eigenbasis by one power iteration; return v with its axis sorted like it."""
+        gathered, basis = slots[side][name], slots[f"{side}_basis"][name]
+        due = (step % hyper["frequency"] == 0) & (step > 0)
+        if due is False:
+            return v
+        power = _finite(gathered) @ basis
+        order = (basis * power).sum(0).argsort(descending=True)
+        slots[f"{side}_basis"][name] = _where(due, lambda: torch.linalg.qr(power[:, order])[0], lambda: basis)
+        return _where(due, lambda: v[order] if side == "left" else v[:, order], lambda: v)
+
+    def _unless_skipped(self, step: Count, usual: Tensor, at_first: Tensor) -> Tensor:
+        return _where(step == 0, lambda: at_first, lambda: usual) if self.skip_first else usual
+
+    def _correction(self, hyper: Hyper, step: Count) -> float | Tensor:
+        if self.skip_first:
+            step = step - 1 if isinstance(step, Tensor) else max(step - 1, 0)
+        return correction(hyper["beta2"], step) ** 0.5 / correction(hyper["beta1"], step)
+
+    def _sides(self, tensor: Tensor) -> Sides:
+        if not self.rotated:
+            return ()
+        return tuple(side for side, axis in _AXIS.items() if as_matrix(tensor).shape[axis] <= LONGEST)
+
+    def _slots(self) -> tuple[str, ...]:
+        return "mean", "square", "left", "left_basis", "right", "right_basis"
+
+
+def _turn(x: Tensor, bases: list[Tensor], sides: Sides) -> Tensor:
+    """Return left^T x right; a side without a basis stays."""
+    for basis, side in zip(bases, sides, strict=True):
+        x = basis.mT @ x if side == "left" else x @ basis
+    return x
+
+
+def _eigenbasis(matrix: Tensor) -> Tensor:
+    vectors: Tensor = torch.linalg.eigh(_finite(matrix))[1]
+    return vectors.flip(1)  # the largest first, as a refreshed one has it
+
+
+def _finite(matrix: Tensor) -> Tensor:
+    """Return the matrix, or the identity where a number is not finite, of which LAPACK would raise."""
+    return torch.where(
+        matrix.isfinite().all(), matrix, torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    )
+
+
+def _where(condition: bool | Tensor, yes: Callable[[], Tensor], no: Callable[[], Tensor]) -> Tensor:
+    """Return one of the two, reckoning only that one where the condition is Python's."""
+    if isinstance(condition, Tensor):
+        return torch.where(condition, yes(), no())
+    return yes() if condition else no()
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SOAP(Rule):
+    """Step as Adam does, in the eigenbasis of the gradients' covariance over rows and columns.
+
+    L = shampoo_beta * L + (1 - shampoo_beta) * g g^T, R likewise with g^T g; QL, QR their eigenvectors
+    m = beta1 * m + (1 - beta1) * g;  s = beta2 * s + (1 - beta2) * (QL^T g QR)²
+    u = QL ((QL^T m QR) / (sqrt(s) + eps)) QR^T * sqrt(1 - beta2^t) / (1 - beta1^t)
+    params = params - lr * (u + weight_decay * params)
+
+    The first gradient gives QL and QR by an eigendecomposition; every `frequency` steps one power iteration and a QR
+    bring them up to date. Matrices and the head are turned, a side longer than 4096 not; the rest is Adam (eps beside
+    the uncorrected root). `skip_first=True`: the first gradient gives the bases and no step, as in the authors' code,
+    which also decays after the step instead of beside it.
+
+    Source: Vyas et al. 2024, algorithm 3.
+
+    >>> SOAP().frequency
+    10
+    """
+
+    name: ClassVar[str] = "soap"
+    lr: LearningRate = 3e-3
+    beta1: Beta1 = 0.95
+    beta2: Beta2 = 0.95
+    shampoo_beta: ShampooBeta = 0.95
+    eps: Epsilon = 1e-8
+    frequency: Frequency = 10
+    weight_decay: WeightDecay = 0.01
+    skip_first: bool = False
+
+    def chain(self) -> tuple[Transformation, ...]:
+        turned, plain = AdamInEigenbasis(True, self.skip_first), AdamInEigenbasis(False, self.skip_first)
+        return (ByRole(chosen=(turned,), others=(plain,), roles=("matrix", "head")), AddDecay(), ByRate())
