@@ -89,7 +89,7 @@ class AdamInEigenbasis(Transformation):
         due = (step % hyper["frequency"] == 0) & (step > 0)
         if due is False:
             return v
-        power = _finite(gathered) @ basis
+        power = _lifted(_finite(gathered)) @ basis
         order = (basis * power).sum(0).argsort(descending=True)
         slots[f"{side}_basis"][name] = _where(due, lambda: torch.linalg.qr(power[:, order])[0], lambda: basis)
         return _where(due, lambda: v[order] if side == "left" else v[:, order], lambda: v)
@@ -119,8 +119,15 @@ def _turn(x: Tensor, bases: list[Tensor], sides: Sides) -> Tensor:
 
 
 def _eigenbasis(matrix: Tensor) -> Tensor:
-    vectors: Tensor = torch.linalg.eigh(_finite(matrix))[1]
+    lifted = _lifted(_finite(matrix), torch.linspace(1, 0, len(matrix), dtype=matrix.dtype, device=matrix.device))
+    vectors: Tensor = torch.linalg.eigh(lifted)[1]
     return vectors.flip(1)  # the largest first, as a refreshed one has it
+
+
+def _lifted(matrix: Tensor, by: float | Tensor = 1.0) -> Tensor:
+    """Add a little to the diagonal, so that rounding does not choose the basis of what no gradient has reached yet."""
+    little = torch.finfo(matrix.dtype).eps ** 0.5 * matrix.diagonal().mean()
+    return matrix + torch.diag_embed((by * little).expand(len(matrix)))
 
 
 def _finite(matrix: Tensor) -> Tensor:
