@@ -6,6 +6,7 @@ from torch import nn
 
 from thalweg.core import UsageError
 from thalweg.model import ConvNet, build_seeded, convnet
+from thalweg.norms import BatchNorm
 
 
 def test_digits_give_the_layers_that_are_promised() -> None:
@@ -24,6 +25,19 @@ def test_a_grey_image_equals_one_with_a_channel() -> None:
 
 def test_layer_norm_is_over_the_whole_image() -> None:
     assert isinstance(build_seeded(convnet(4, norm="layer"), (8, 8), 3, 0).norm1, nn.GroupNorm)
+
+
+def test_the_default_is_batch_norm() -> None:
+    assert convnet().norm == ConvNet().norm == BatchNorm()
+    assert build_seeded(convnet(4), (8, 8), 3, 0).conv1.bias is None
+    assert build_seeded(convnet(4, norm="instance"), (8, 8), 3, 0).conv1.bias is None
+    assert build_seeded(convnet(8, norm="group"), (8, 8), 3, 0).conv1.bias is not None
+
+
+def test_norms_of_weights_change_every_layer_but_the_last() -> None:
+    module = build_seeded(convnet(4, 6, norm="weight", hidden=8), (8, 8), 3, 0)
+    changed = [name for name, layer in module.named_children() if hasattr(layer, "normed_weight")]
+    assert changed == ["conv1", "conv2", "hidden"]
 
 
 def test_norm_after_the_activation() -> None:

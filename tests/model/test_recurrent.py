@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from thalweg.core import UnknownName
+from thalweg.core import UnknownName, UsageError
 from thalweg.model import build_seeded, recurrent
 from thalweg.model.recurrent import GRULayer, LSTMLayer, RecurrentLayer, RNNLayer
 
@@ -46,6 +46,22 @@ def test_second_derivatives_exist() -> None:
     layer = GRULayer(2, 2).double()
     x = torch.randn(1, 3, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(layer, (x,))
+
+
+def test_a_norm_follows_each_layer() -> None:
+    module = build_seeded(recurrent("gru", width=8, depth=2, norm="layer", dropout=0.1), (4, 3), 2, 0)
+    names = [name for name, _ in module.named_children()]
+    assert names == ["layer1", "norm1", "dropout1", "layer2", "norm2", "dropout2", "last", "output"]
+    states = module.norm1(module.layer1(torch.randn(5, 4, 3)))
+    assert states.mean(-1).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "weight"])
+def test_a_norm_that_cannot_read_positions_is_refused(norm: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"`Recurrent\(norm=...\)` must read each position by itself.*Use layer or rms"
+    ):
+        recurrent(norm=norm)
 
 
 def test_unknown_cell() -> None:

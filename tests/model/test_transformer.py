@@ -58,3 +58,15 @@ def test_the_first_loss_of_language_is_that_of_guessing() -> None:
 def test_heads_divide_the_width() -> None:
     with pytest.raises(UsageError, match=r"`Transformer\(heads=...\)` must divide width=10, got 4"):
         transformer(width=10)
+
+
+def test_the_norm_is_layer_or_rms() -> None:
+    assert isinstance(build_seeded(transformer(width=8), (6, 2), 3, 0).norm, torch.nn.LayerNorm)
+    module = build_seeded(transformer(width=8, depth=1, norm="rms"), (6, 2), 3, 0)
+    for norm in (module.norm, module.blocks[0].norm1, module.blocks[0].norm2):
+        assert torch.allclose(norm(torch.randn(3, 6, 8)).square().mean(-1), torch.ones(3, 6), atol=1e-4)
+    for wrong in ("batch", "spectral"):
+        with pytest.raises(UsageError, match=r"`Transformer\(norm=...\)` must read each position by itself"):
+            transformer(norm=wrong)
+    with pytest.raises(UsageError):
+        transformer(norm="none")

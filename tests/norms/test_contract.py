@@ -282,7 +282,7 @@ def test_a_plain_description_gives_the_norm_back(name: str) -> None:
 
 
 def test_the_catalogue_is_lists_and_words() -> None:
-    assert Norm.catalogue() is NORMS
+    assert Norm.catalogue() == NORMS
     assert set(NORMS) == {"batch", "batch-renorm", "group", "instance", "layer", "rms", "spectral", "weight"}
     for lang in LANGUAGES:
         words = catalogue(lang, "norms")

@@ -13,7 +13,6 @@ To add one: one file with a final dataclass under `FeatureNorm` or `WeightParame
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from torch import nn
@@ -32,13 +31,6 @@ class Norm(Component):
     """Keep the scale inside a network: of what layers put out, or of their weights."""
 
     __slots__ = ()
-
-    @classmethod
-    def catalogue(cls) -> Mapping[str, type["Norm"]]:
-        """Return every norm by name; fields that hold a norm are read with it."""
-        from thalweg.norms import NORMS  # not above: the catalogue imports its members, and they this file
-
-        return NORMS
 
 
 class FeatureNorm(Norm):

@@ -38,7 +38,7 @@ class SpectralNorm(WeightParametrisation):
     eps: Annotated[float, Knob("smallest length to divide by", "(0, inf)", low=1e-12, high=1e-6, log=True)] = 1e-12
 
     def wrap(self, layer: nn.Linear | nn.Conv2d) -> None:
-        layer.__class__ = SpectralNormLinear if isinstance(layer, nn.Linear) else SpectralNormConv2d
+        layer.__class__ = SpectralLinear if isinstance(layer, nn.Linear) else SpectralConv2d
         layer.spec = self  # type: ignore[assignment]  # mypy does not follow the line above
         matrix = layer.weight.detach().flatten(1)
         left = F.normalize(torch.randn(len(matrix)).to(matrix), dim=0, eps=self.eps)
@@ -55,7 +55,7 @@ class SpectralNorm(WeightParametrisation):
         return left, right
 
 
-class SpectralNormLinear(nn.Linear):
+class SpectralLinear(nn.Linear):
     """Compute with `weight` over its largest singular value."""
 
     spec: SpectralNorm
@@ -69,7 +69,7 @@ class SpectralNormLinear(nn.Linear):
         return F.linear(input, _divided(self), self.bias)
 
 
-class SpectralNormConv2d(nn.Conv2d):
+class SpectralConv2d(nn.Conv2d):
     """Compute with `weight` over its largest singular value."""
 
     spec: SpectralNorm
@@ -84,7 +84,7 @@ class SpectralNormConv2d(nn.Conv2d):
         return output
 
 
-def _divided(layer: SpectralNormLinear | SpectralNormConv2d) -> Tensor:
+def _divided(layer: SpectralLinear | SpectralConv2d) -> Tensor:
     with torch.autocast(layer.weight.device.type, enabled=False):  # bfloat16 would blur the largest singular value
         matrix, left, right = layer.weight.flatten(1), layer.left, layer.right
         if layer.training:

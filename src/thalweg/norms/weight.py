@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from thalweg.norms.base import WeightParametrisation
 
 
-class WeightNormLinear(nn.Linear):
-    """Learn direction (`weight`) and length (`magnitude`) of each unit's weights apart."""
+class PolarLinear(nn.Linear):
+    """Learn direction (`weight`) and length (`magnitude`) of each unit's weights apart, in polar coordinates."""
 
     magnitude: nn.Parameter
 
@@ -22,7 +22,7 @@ class WeightNormLinear(nn.Linear):
         return F.linear(input, self.normed_weight(), self.bias)
 
 
-class WeightNormConv2d(nn.Conv2d):
+class PolarConv2d(nn.Conv2d):
     """Learn direction (`weight`) and length (`magnitude`) of each filter apart."""
 
     magnitude: nn.Parameter
@@ -42,6 +42,7 @@ def lengths(weight: Tensor) -> Tensor:
 
 
 def _with_length(weight: Tensor, magnitude: Tensor) -> Tensor:
+    # torch's fused kernel is faster, but has no rule for vmap and a wrong second derivative (torch 2.13, CPU).
     return weight * (magnitude / lengths(weight))
 
 
@@ -67,5 +68,5 @@ class WeightNorm(WeightParametrisation):
 
     def wrap(self, layer: nn.Linear | nn.Conv2d) -> None:
         # As torch's parametrize does, but with one class for all layers: so members stack, and layers pickle.
-        layer.__class__ = WeightNormLinear if isinstance(layer, nn.Linear) else WeightNormConv2d
+        layer.__class__ = PolarLinear if isinstance(layer, nn.Linear) else PolarConv2d
         layer.magnitude = nn.Parameter(lengths(layer.weight.detach()))
