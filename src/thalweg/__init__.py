@@ -15,8 +15,13 @@ __version__ = VERSION
 
 if TYPE_CHECKING:
     from thalweg import data as data
+    from thalweg import init as init
+    from thalweg import norms as norms
+    from thalweg import optim as optim
+    from thalweg import regularisers as regularisers
     from thalweg import rules as rules
     from thalweg import schedules as schedules
+    from thalweg import surface as surface
     from thalweg.core import set_language as set_language
     from thalweg.data import open_source as open_source
     from thalweg.estimators import Classifier as Classifier
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from thalweg.runs.rates import range_test as rates  # noqa: F401 - a name of ours for it
     from thalweg.train import EarlyStopping as EarlyStopping
     from thalweg.train import Recipe as Recipe
+    from thalweg.train import Transfer as Transfer
 
 _HOMES = {
     "train": "thalweg.train",
@@ -42,7 +48,13 @@ _HOMES = {
     "convnet": "thalweg.model:convnet",
     "recurrent": "thalweg.model:recurrent",
     "transformer": "thalweg.model:transformer",
+    "Transfer": "thalweg.train:Transfer",
     "rules": "thalweg.rules",
+    "optim": "thalweg.optim",
+    "init": "thalweg.init",
+    "norms": "thalweg.norms",
+    "regularisers": "thalweg.regularisers",
+    "surface": "thalweg.surface",
     "schedules": "thalweg.schedules",
     "data": "thalweg.data",
     "open_source": "thalweg.data:open_source",

@@ -89,7 +89,7 @@ def test_text_wants_a_network_that_reads_text(tmp_path: Path) -> None:
 def test_rates_follow_the_schedule() -> None:
     made = job(epochs=4, rule=tw.rules.SGD(lr=0.5), schedule=tw.schedules.InverseTime(decay=1.0, staircase=True))
     per_epoch = made.steps_per_epoch
-    assert made.rates(0, 2) == [0.5, 0.5] and made.rates(per_epoch, 1) == [0.25]
+    assert made.moves(0, 2) == [{"lr": 0.5}] * 2 and made.moves(per_epoch, 1) == [{"lr": 0.25}]
 
 
 def test_labels_are_learnt_from_arrays_too() -> None:

@@ -31,7 +31,7 @@ def digits(model: object, **fields: object) -> Recipe:
 
 def losses(job, stepper, blocks: int) -> list[tuple[float, float]]:
     epoch = start_epoch(job, 0)
-    return [stepper.take(epoch.block(k), [0.01])[0] for k in range(blocks)]
+    return [stepper.take(epoch.block(k), [{"lr": 0.01}])[0] for k in range(blocks)]
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
@@ -48,7 +48,7 @@ def test_played_steps_are_those_of_autograd_bit_for_bit(network) -> None:
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_every_rule_takes_the_same_steps_played_and_direct(name: str) -> None:
     """A rule that keeps the gradient itself, not a copy, fails here: a recording writes it anew at each step."""
-    first, second = (make_job(digits(tw.mlp(8), rule=RULES[name]())) for _ in range(2))
+    first, second = (make_job(digits(tw.mlp(8), rule=default(RULES[name]))) for _ in range(2))
     assert losses(first, first.stepper, 12) == losses(second, Direct(second.state, second.stepper.task), 12)
 
 
@@ -78,7 +78,7 @@ def test_windows_equal_the_whole_batch(windows: int) -> None:
         direct = Direct(state, Task(loss=CrossEntropy(), rule=SGD(lr=0.1), windows=parts))
         x, y = torch.randn(10, 6, dtype=torch.float64), torch.arange(10) % 3
         for _ in range(5):
-            ((loss, norm),) = direct.take(Block(x, y, (10,)), [0.1])
+            ((loss, norm),) = direct.take(Block(x, y, (10,)), [{"lr": 0.1}])
         taken.append((loss, norm, state.params["flat"].clone()))
     assert taken[0][0] == pytest.approx(taken[1][0], rel=1e-13)
     torch.testing.assert_close(taken[0][2], taken[1][2], rtol=1e-13, atol=1e-15)
@@ -95,8 +95,8 @@ def test_large_networks_take_fused_steps_that_equal_the_chain() -> None:
     chain._fused = None
     x, y = torch.randn(20, 600), torch.arange(20) % 3
     for _ in range(10):
-        assert fused.take(Block(x, y, (20,)), [0.01])[0][1] == pytest.approx(
-            chain.take(Block(x, y, (20,)), [0.01])[0][1], rel=1e-4
+        assert fused.take(Block(x, y, (20,)), [{"lr": 0.01}])[0][1] == pytest.approx(
+            chain.take(Block(x, y, (20,)), [{"lr": 0.01}])[0][1], rel=1e-4
         )
     torch.testing.assert_close(large.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-6)
 
@@ -108,7 +108,7 @@ def test_weights_that_do_not_train_or_matter_stay() -> None:
     module.forward = lambda x: module["used"](x) + module["frozen"](x)  # type: ignore[method-assign]
     before = copy.deepcopy(module.state_dict())
     direct = Direct(begin(module, SGD(lr=0.1)), Task(loss=CrossEntropy(), rule=SGD(lr=0.1)))
-    direct.take(Block(torch.randn(5, 4), torch.arange(5) % 3, (5,)), [0.1])
+    direct.take(Block(torch.randn(5, 4), torch.arange(5) % 3, (5,)), [{"lr": 0.1}])
     changed = {name for name, tensor in module.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {"used.weight", "used.bias"}
 

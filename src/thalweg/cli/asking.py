@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 _PATHS = {  # option: the setting it stands for
     "scaler": "scaler", "model": "model", "hidden": "model.hidden", "activation": "model.activation",
-    "loss": "loss", "rule": "rule", "lr": "rule.lr", "schedule": "schedule", "epochs": "epochs",
+    "norm": "model.norm", "dropout": "model.dropout", "init": "init", "transfer": "transfer",
+    "freeze": "freeze", "loss": "loss", "rule": "rule", "lr": "rule.lr", "schedule": "schedule", "epochs": "epochs",
+    "layer_decay": "layer_decay", "unfreeze_every": "unfreeze_every", "penalty": "penalties", "augment": "augment",
+    "statistics": "statistics",
     "batch_size": "batch_size", "windows": "windows", "max_seconds": "max_seconds", "seed": "seed",
     "device": "device", "precision": "precision", "threads": "threads",
 }  # fmt: skip
@@ -24,10 +27,22 @@ _OPTIONS: Sequence[Callable[[Any], Any]] = (
     option("--model", metavar="NAME", section="network"),
     option("--hidden", metavar="N,N", section="network"),
     option("--activation", metavar="NAME", section="network"),
+    option("--norm", metavar="NAME", section="network"),
+    option("--dropout", metavar="SHARE", section="network"),
+    option("--init", metavar="NAME", section="network"),
     option("--loss", metavar="NAME", section="network"),
+    option("--from", "transfer", metavar="RUN|FILE", section="network"),
+    option("--new-head", is_flag=True, section="network"),
+    option("--restart", metavar="LAYER", multiple=True, section="network"),
+    option("--freeze", metavar="LAYER", multiple=True, section="network"),
     option("--rule", metavar="NAME", section="training"),
     option("--lr", metavar="RATE", section="training"),
     option("--schedule", metavar="NAME", section="training"),
+    option("--penalty", metavar="NAME", multiple=True, section="training"),
+    option("--augment", metavar="NAME", multiple=True, section="training"),
+    option("--layer-decay", metavar="SHARE", section="training"),
+    option("--unfreeze-every", metavar="N", section="training"),
+    option("--statistics", metavar="moving|precise", section="training"),
     option("--epochs", metavar="N", section="training"),
     option("--batch-size", metavar="N", section="training"),
     option("--windows", metavar="N", section="training"),
@@ -50,8 +65,8 @@ def recipe_options(function: F) -> F:
 
 def given_options(asked: Mapping[str, Any]) -> list[str]:
     """Return the recipe options that were given, as they are typed."""
-    names = ("target", *_PATHS, "compile", "sets")
-    flags = {"sets": "--set"}
+    names = ("target", *_PATHS, "new_head", "restart", "compile", "sets")
+    flags = {"sets": "--set", "transfer": "--from"}
     return [flags.get(name, "--" + name.replace("_", "-")) for name in names if asked.get(name)]
 
 
@@ -88,5 +103,35 @@ def must_have(source: str | None, verb: str) -> str:
 
 
 def _settings(asked: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = [(path, str(asked[name])) for name, path in _PATHS.items() if asked.get(name) is not None]
+    """Return what the options say as settings; several of one kind make a list."""
+    found = []
+    for name, path in _PATHS.items():
+        value = asked.get(name)
+        if name == "transfer" and value:
+            found += _transfer(value, asked)
+        elif isinstance(value, tuple):
+            found += [(path, f"[{', '.join(value)}]")] if value else []
+        elif value is not None:
+            found.append((path, str(value)))
+    if not asked.get("transfer") and (asked.get("new_head") or asked.get("restart")):
+        given = "--new-head" if asked.get("new_head") else "--restart"
+        raise UsageError(
+            f"`{given}` starts a part of another network's weights afresh; name that network with --from RUN."
+        )
     return [*found, ("compile", "true")] if asked.get("compile") else found
+
+
+def _transfer(source: str, asked: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the settings of a start from a run, by its name or folder, or from a file."""
+    from thalweg.runs.store import find_run
+
+    path = Path(source)
+    if not path.exists():
+        out = asked.get("where") or asked.get("out") or "runs"
+        path = find_run(Path("runs" if Path(out).suffix else out), source)
+    found = [("transfer", str(path))]
+    if asked.get("new_head"):
+        found.append(("transfer.head", "new"))
+    if asked.get("restart"):
+        found.append(("transfer.restart", f"[{', '.join(asked['restart'])}]"))
+    return found

@@ -5,10 +5,21 @@ import typing
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from thalweg.core import Component, UnknownName, UsageError, coerce, find, from_plain
-from thalweg.train import FAMILIES, Recipe
+from thalweg.core import (
+    Component,
+    UnknownName,
+    UsageError,
+    coerce,
+    from_plain,
+    owner_of,
+    read_component,
+    with_field,
+)
+from thalweg.schedules import SCHEDULES
+from thalweg.train import FAMILIES, Recipe, Transfer
 
-_CHOOSE = {"model": "--model mlp", "loss": "--loss mse", "scaler": "--scaler standardise"}
+_CHOOSE = {"model": "--model mlp", "loss": "--loss mse", "scaler": "--scaler standardise", "init": "--init he"}
+_MAY_BE_NONE = ("stop", "model", "loss", "init", "transfer", "constraint")
 
 
 def read_settings(given: Sequence[str]) -> list[tuple[str, str]]:
@@ -29,7 +40,10 @@ def change(recipe: Recipe, settings: Iterable[tuple[str, str]]) -> Recipe:
         head, _, tail = path.partition(".")
         if head not in _fields(Recipe):
             raise UnknownName("setting", path, paths(recipe))
-        if tail:
+        new: Any
+        if tail and head == "schedules":
+            new = {**recipe.schedules, tail: read_component(SCHEDULES, value, path)}
+        elif tail:
             new = _with_field(recipe, path, value=value)
         elif head in FAMILIES:
             new = _component(recipe, head, value=value)
@@ -46,7 +60,18 @@ def paths(recipe: Recipe) -> list[str]:
         part = getattr(recipe, field.name)
         found.append(field.name)
         if isinstance(part, Component):
-            found += [f"{field.name}.{inner}" for inner in _fields(type(part))]
+            found += [f"{field.name}.{inner}" for inner in _fields_below(part)]
+    return found
+
+
+def _fields_below(component: Component) -> list[str]:
+    """List the fields of a component and of those that it holds; a rule's are all its own."""
+    found = []
+    for name in _fields(type(component)):
+        held = getattr(component, name)
+        found.append(name)
+        if isinstance(held, Component):
+            found += _fields_below(held) if name == "rule" else [f"{name}.{inner}" for inner in _fields_below(held)]
     return found
 
 
@@ -58,10 +83,11 @@ def _with_field(recipe: Recipe, path: str, *, value: str) -> Any:
     if part is None:
         cure = f"choose one first: {_CHOOSE.get(head, f'--set {head}=...')}, for example"
         raise UsageError(f"`{head}.{tail}` belongs to a {head} that is not chosen yet; {cure}.")
-    if tail not in _fields(type(part)):
+    owner = owner_of(part, tail)
+    if owner is None:
         raise _unknown_field(head, tail, chosen=part.name)
-    new = coerce(_hints(type(part))[tail], value, f"{head}.{tail}")
-    return dataclasses.replace(part, **{tail: new})
+    hint = _hints(type(owner))[tail.rpartition(".")[2]]
+    return with_field(part, tail, coerce(hint, value, f"{head}.{tail}"))
 
 
 def _unknown_field(head: str, tail: str, *, chosen: str) -> UsageError:
@@ -81,7 +107,7 @@ def _fields(owner: type) -> list[str]:
 
 def _component(recipe: Recipe, head: str, *, value: str) -> Any:
     catalogue = FAMILIES[head]
-    if value == "none" and "none" not in catalogue and head in ("stop", "model", "loss"):
+    if value == "none" and "none" not in catalogue and head in _MAY_BE_NONE:
         return None
     if head == "model" and ":" in value:
         return from_plain(catalogue, {"kind": "module", "factory": value}, head)
@@ -90,8 +116,9 @@ def _component(recipe: Recipe, head: str, *, value: str) -> Any:
         return part  # naming the kind that it has keeps its fields
     if head == "data":
         raise UsageError(f"`data` cannot be set, got {value!r}; name the source itself: thalweg train {value}.")
-    find(catalogue, value, head)
-    return from_plain(catalogue, {"kind": value}, head)
+    if head == "transfer":
+        return Transfer(source=value)
+    return read_component(catalogue, value, head)
 
 
 def _hints(owner: type) -> dict[str, Any]:

@@ -4,7 +4,9 @@ A family has an abstract base here or in its own `base.py`; its `__init__` impor
 `members(Base, vars())` turns those lines into the catalogue. Nothing registers itself.
 """
 
+import collections.abc
 import dataclasses
+import importlib
 import inspect
 import types
 import typing
@@ -41,8 +43,8 @@ class Component(ABC):
 
     @classmethod
     def catalogue(cls) -> "Mapping[str, type[Component]]":
-        """Return the members of the family whose base this is; asked of bases that other components may hold."""
-        raise TypeError(f"{cls.__name__} is no family that a field can hold")
+        """Return the members of the family whose base this is: what the folder of the base imports."""
+        return members(cls, vars(importlib.import_module(cls.__module__.rpartition(".")[0])))
 
     def check(self) -> None:  # noqa: B027 - a member without further laws leaves it as it is
         """Raise `UsageError` where fields contradict each other; laws of single numbers stand in their knobs."""
@@ -101,8 +103,7 @@ def from_plain(catalogue: Catalogue[C], plain: Mapping[str, Any], what: str) -> 
     given = read_fields(member, {k: v for k, v in plain.items() if k != "kind"}, what)
     missing = [field.name for field in dataclasses.fields(member) if field.name not in given and _is_required(field)]  # type: ignore[arg-type]
     if missing:
-        held = [name for name in missing if _family(typing.get_type_hints(member)[name]) is not None]
-        cure = f" Write it around another: NAME+{member.name}." if held else ""
+        cure = f" Write it around another: NAME+{member.name}." if set(missing) & set(_held(member)) else ""
         raise UsageError(f"[{what}] of kind {member.name!r} needs {', '.join(missing)}.{cure}")
     return member(**given)
 
@@ -117,15 +118,19 @@ def read_component(catalogue: Catalogue[C], text: str, what: str) -> C:
     plain = first
     for outer in around:
         member = find(catalogue, outer["kind"], what)
-        held = [name for name, hint in typing.get_type_hints(member).items() if _family(hint) is not None]
+        held = _held(member)
         if len(held) != 1:
-            holders = [
-                name for name, kind in catalogue.items() if any(map(_family, typing.get_type_hints(kind).values()))
-            ]
-            cure = f"Those that can: {', '.join(sorted(holders))}." if holders else "Leave the + out."
+            able = sorted(name for name, kind in catalogue.items() if len(_held(kind)) == 1)
+            cure = f"Those that can: {', '.join(able)}." if able else "Leave the + out."
             raise law(f"{what} {text}", f"puts {outer['kind']!r} around another, which it cannot be", text, cure)
         plain = {**outer, held[0]: plain}
     return from_plain(catalogue, plain, what)
+
+
+def _held(member: type[Component]) -> list[str]:
+    """Return the fields in which a component holds one other."""
+    hints = typing.get_type_hints(member)
+    return [name for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Component)]
 
 
 def _family(hint: Any) -> type[Component] | None:
@@ -135,6 +140,35 @@ def _family(hint: Any) -> type[Component] | None:
     if typing.get_origin(hint) in (tuple, typing.Union, types.UnionType):
         return next((base for inner in typing.get_args(hint) if (base := _family(inner)) is not None), None)
     return None
+
+
+def with_field(component: C, path: str, value: Any) -> C:
+    """Return the component with a field changed; "norm.num_groups" is a field of the component in its field.
+
+    A field that the component does not have is looked for in what it holds. Raises `UnknownName` if nobody has it.
+    """
+    head, _, tail = path.partition(".")
+    names = [field.name for field in dataclasses.fields(component)]  # type: ignore[arg-type]
+    if head in names:
+        held = getattr(component, head)
+        new = with_field(held, tail, value) if tail and isinstance(held, Component) else value
+        return dataclasses.replace(component, **{head: new})  # type: ignore[type-var]
+    for name in names:
+        held = getattr(component, name)
+        if isinstance(held, Component) and owner_of(held, head) is not None:
+            return dataclasses.replace(component, **{name: with_field(held, path, value)})  # type: ignore[type-var]
+    raise UnknownName(f"field of {component.name}", head, names)
+
+
+def owner_of(component: Component, path: str) -> Component | None:
+    """Return the component, itself or held by it, whose field a path like `with_field`'s names; None if nobody's."""
+    head, _, tail = path.partition(".")
+    names = [field.name for field in dataclasses.fields(component)]  # type: ignore[arg-type]
+    if head in names:
+        held = getattr(component, head)
+        return owner_of(held, tail) if tail and isinstance(held, Component) else component
+    inside = [getattr(component, name) for name in names]
+    return next((owner for held in inside if isinstance(held, Component) and (owner := owner_of(held, path))), None)
 
 
 def read_fields(owner: type, plain: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -160,24 +194,36 @@ def coerce(hint: Any, value: Any, where: str) -> Any:
         return _coerce_union(hint, value, where)
     if origin is tuple:
         return _coerce_tuple(hint, value, where)
+    if origin is collections.abc.Mapping:
+        return _coerce_table(hint, value, where)
     if origin is typing.Literal:
         if value in typing.get_args(hint):
             return value
         raise UnknownName(f"value of {where}", value, map(str, typing.get_args(hint)))
-    if hint is Any or (isinstance(hint, type) and isinstance(value, hint) and issubclass(hint, Component)):
-        return value
     if isinstance(hint, type) and issubclass(hint, Component):
         return _coerce_component(hint, value, where)
+    return value if hint is Any else _coerce_scalar(hint, value, where)
+
+
+def _coerce_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, origin or hint) and not (hint is int and isinstance(value, bool)):
+    if isinstance(value, typing.get_origin(hint) or hint) and not (hint is int and isinstance(value, bool)):
         return value
     if isinstance(value, str) and hint in (int, float, bool):
         return _read_number(hint, value, where)
     raise law(where, f"must be {_WORDS.get(hint) or getattr(hint, '__name__', hint)}", value)
 
 
+def _coerce_table(hint: Any, value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise law(where, "must be a table of names and values", value)
+    return {str(key): coerce(typing.get_args(hint)[1], item, f"{where}.{key}") for key, item in value.items()}
+
+
 def _coerce_component(base: type[Component], value: Any, where: str) -> Component:
+    if isinstance(value, base):
+        return value
     if isinstance(value, str):
         return read_component(base.catalogue(), value, where)
     if isinstance(value, Mapping):

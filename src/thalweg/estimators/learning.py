@@ -16,6 +16,7 @@ from thalweg.core import Outcome, UsageError, law
 from thalweg.data import Arrays, Dataset, MappedPart, Part, Preparation, ResidentPart, Split
 from thalweg.estimators.inner import plain_number
 from thalweg.model import Built, ConvNet, Loss, Model, Recurrent, Transformer, metrics_for
+from thalweg.optim import layout
 from thalweg.rules import AdamW, Rule
 from thalweg.rules import State as Memory
 from thalweg.train import (
@@ -29,7 +30,9 @@ from thalweg.train import (
     advance,
     begin,
     fix_generators,
+    give_back,
     make_job,
+    settle,
     weights_of,
 )
 
@@ -157,7 +160,8 @@ def run(job: Job, verbose: int) -> Story:
             story.scores.append(snapshot.evaluation["validation"][metric])
             if verbose:
                 print(f"validation {metric} {story.scores[-1]:.6g}{' (best)' if snapshot.improved else ''}")
-    job.state.restore_best()
+    settle(job)
+    give_back(job)
     own_memory(job.state)
     return story
 
@@ -179,7 +183,7 @@ def pass_over(dataset: Dataset, module: nn.Module, preparation: Preparation, kno
     inputs = preparation.scale_rows(np.asarray(dataset.inputs), rows)
     part = ResidentPart(inputs=inputs, targets=preparation.encode_targets(dataset), rows=rows)
     part = part.to(next(module.parameters()).device)
-    state = begin(module, known.rule)
+    state = begin(module, known.rule, layout=layout(module))
     state.put_memory(known.memory or state.named_memory())
     state.step = known.step
     stepper = Direct(state, known.task)
@@ -187,7 +191,7 @@ def pass_over(dataset: Dataset, module: nn.Module, preparation: Preparation, kno
     losses = []
     for k in range(len(batches)):
         fix_generators(known.seed, state.step)
-        losses += [loss for loss, _ in stepper.take(batches.block(k), [known.rule.lr])]
+        losses += [loss for loss, _ in stepper.take(batches.block(k), [{"lr": known.rule.lr}])]
     known.step, known.memory = state.step, _copied(state.named_memory())
     own_memory(state)
     return float(np.mean(losses))

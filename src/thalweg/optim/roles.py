@@ -7,11 +7,12 @@ name, the rest by shape.
 
 import fnmatch
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from torch import Tensor, nn
 
 from thalweg.core import UnknownName, UsageError
-from thalweg.rules import WEIGHTS, Place, Role
+from thalweg.rules import ROLES, WEIGHTS, Place, Role
 
 _NORMS = (
     nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm, nn.RMSNorm,
@@ -19,8 +20,11 @@ _NORMS = (
 _EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 
 
-def roles(module: nn.Module) -> dict[str, Role]:
+def roles(module: nn.Module, num_outputs: int | None = None) -> dict[str, Role]:
     """Return the role of each parameter by its name, in the order of `named_parameters`; a shared one stands once.
+
+    The head is the last dense layer, if it has `num_outputs` where that is known: a network whose outputs come from the
+    embedding has none.
 
     >>> roles(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)))
     {'0.weight': 'matrix', '0.bias': 'bias', '2.weight': 'head', '2.bias': 'bias'}
@@ -33,7 +37,7 @@ def roles(module: nn.Module) -> dict[str, Role]:
             found[name] = _role(name, param, layer)
             if found[name] == "matrix" and isinstance(layer, nn.Linear):
                 last = name
-    if last:
+    if last and num_outputs in (None, module.get_parameter(last).shape[0]):
         found[last] = "head"
     return found
 
@@ -66,24 +70,25 @@ def _is_a_table(name: str) -> bool:
 
 
 def layout(
-    module: nn.Module, *, decay_on: str = "weights", layer_decay: float = 1.0, frozen: Sequence[str] = ()
+    module: nn.Module,
+    *,
+    num_outputs: int | None = None,
+    decay_on: Literal["weights", "all"] = "weights",
+    layer_decay: float = 1.0,
 ) -> dict[str, Place]:
     """Return a place for each parameter that trains: its role, its share of the rate and of the decay.
 
     `decay_on` is "weights" (matrices, embeddings, head) or "all". `layer_decay` d gives a layer that lies k layers
-    below the head the share d^k of the rate (Howard and Ruder 2018, section 3.2, with 1/2.6; He et al. 2022, table 9).
-    Patterns in `frozen` take parameters out; one that fits no parameter raises `UsageError`.
+    below the last the share d^k of the rate (Howard and Ruder 2018, section 3.2, with d = 1/2.6).
     """
     depths = depth_of(module)
     top = max(depths.values(), default=0)
-    still = matching(module, frozen)
+    decays = ROLES if decay_on == "all" else WEIGHTS
     return {
-        name: Place(
-            role, lr=layer_decay ** (top - depths[name]), weight_decay=1.0 if decay_on == "all" or role in WEIGHTS else 0.0
-        )
-        for name, role in roles(module).items()
-        if name not in still and module.get_parameter(name).requires_grad
-    }  # fmt: skip
+        name: Place(role, lr=layer_decay ** (top - depths[name]), weight_decay=float(role in decays))
+        for name, role in roles(module, num_outputs).items()
+        if module.get_parameter(name).requires_grad
+    }
 
 
 def depth_of(module: nn.Module) -> dict[str, int]:

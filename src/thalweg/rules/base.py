@@ -11,7 +11,6 @@ To add a rule: one file with a final dataclass whose `chain()` lists its transfo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, TypeAlias
 
 from torch import Tensor
@@ -81,12 +80,6 @@ class Rule(Component):
     lr: float
     needs_hessian: ClassVar[bool] = False
     """The loop puts the Hessian, (N, N) over all parameters end to end, into `state["hessian"]["all"]`."""
-
-    @classmethod
-    def catalogue(cls) -> "Mapping[str, type[Component]]":
-        from thalweg.rules import RULES
-
-        return RULES
 
     @abstractmethod
     def chain(self) -> tuple[Transformation, ...]:

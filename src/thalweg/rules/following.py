@@ -1,7 +1,7 @@
 """Doing what a rule says: its chain, fitted to a network's parameters, with all that it asks to be measured."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -21,11 +21,17 @@ class Fitted:
 
     rule: Rule
     chain: tuple[Transformation, ...]
+    layout: Layout | None = None
 
     @property
     def flat(self) -> bool:
         """Whether all weights may lie end to end in one tensor."""
         return all(transformation.flat for transformation in self.chain) and not self.rule.needs_hessian
+
+    @property
+    def asks_twice(self) -> bool:
+        """Whether a step needs a second gradient."""
+        return any(isinstance(transformation, SecondPoint) for transformation in self.chain)
 
     @property
     def is_judged_elsewhere(self) -> bool:
@@ -51,12 +57,21 @@ class Fitted:
         return params
 
 
-def fit(rule: Rule, layout: Layout | None = None) -> Fitted:
-    """Return a rule fitted to parameters of this layout; without one, roles go by shapes."""
-    chain = rule.chain()
+def fit(
+    rule: Rule,
+    layout: Layout | None = None,
+    *,
+    first: Sequence[Transformation] = (),
+    last: Sequence[Transformation] = (),
+) -> Fitted:
+    """Return a rule fitted to parameters of this layout; without one, roles go by shapes.
+
+    `first` and `last` are put before and after the rule's own chain: penalties, constraints.
+    """
+    chain = (*first, *rule.chain(), *last)
     if layout is not None:
         chain = tuple(t.place(layout) if isinstance(t, Placed) else t for t in chain)
-    return Fitted(rule, chain)
+    return Fitted(rule, chain, layout)
 
 
 class Step(NamedTuple):

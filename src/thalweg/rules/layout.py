@@ -27,6 +27,9 @@ class Place:
     role: Role
     lr: float | Tensor = 1.0
     weight_decay: float | Tensor = 1.0
+    parts: tuple[tuple[Role, int], ...] = ()
+    """Of parameters that lie flat in one: the role of each and how many numbers it has."""
+    device: torch.device = torch.device("cpu")
 
 
 Layout: TypeAlias = Mapping[str, Place]
@@ -41,13 +44,14 @@ def layout_by_shape(params: Params) -> dict[str, Place]:
 def layout_flat(layout: Layout, params: Params, name: str = "flat") -> dict[str, Place]:
     """Return the layout of the same parameters laid end to end in one tensor called `name`."""
     shares: dict[str, float | Tensor] = {}
+    like = next(iter(params.values()))
     for field in ("lr", "weight_decay"):
         each = [getattr(layout[key], field) for key in params]
         same = all(share == each[0] for share in each)
         parts = [torch.full((tensor.numel(),), share) for share, tensor in zip(each, params.values(), strict=True)]
-        like = next(iter(params.values()))
         shares[field] = each[0] if same else torch.cat(parts).to(like)
-    return {name: Place("vector", **shares)}
+    roles = tuple((layout[key].role, tensor.numel()) for key, tensor in params.items())
+    return {name: Place("vector", parts=roles, device=like.device, **shares)}
 
 
 def shares_of(layout: Layout, field: str) -> Mapping[str, float | Tensor]:

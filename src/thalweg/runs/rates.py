@@ -133,7 +133,7 @@ def _sweep(job: Job, rates: np.ndarray) -> np.ndarray:
     start = math.nan
     for step in range(len(rates) + 1):
         fix_generators(job.recipe.seed, step)
-        loss = job.stepper.take(next(blocks), [float(rates[min(step, len(rates) - 1)])])[0][0]
+        loss = job.stepper.take(next(blocks), [{"lr": float(rates[min(step, len(rates) - 1)])}])[0][0]
         if not math.isfinite(loss) or loss > 1e3 * max(abs(start), 1e-6):
             break
         if step:

@@ -3,8 +3,9 @@
 Writing never blocks a reader (WAL); a kill loses at most the step under way. Reading a trace needs nothing of the run
 that wrote it, and may go on while it is written.
 
-Tables: steps (every step), evaluations (a metric of a split), layers (sampled signals of a layer), events (what
-happened, said in words that can be read in both languages).
+Tables: steps (every step), evaluations (a metric of a split), layers (sampled signals of a layer), moving (what
+hyperparameters with a schedule really were at a step), events (what happened, said in words that can be read in both
+languages).
 """
 
 import contextlib
@@ -26,6 +27,7 @@ SCHEMA = 1
 STEP_COLUMNS = ("step", "member", "epoch", "loss", "lr", "grad_norm", "seconds")
 EVALUATION_COLUMNS = ("step", "member", "epoch", "split", "metric", "value")
 LAYER_COLUMNS = ("step", "member", "layer", "signal", "value")
+MOVING_COLUMNS = ("step", "member", "name", "value")
 SPLITS_ON_THE_WAY = ("train", "validation")  # any other split is looked at once, when the run has ended
 _MOMENT = 1.0  # seconds after which the journal's rows move to the database, where readers see them
 
@@ -38,6 +40,8 @@ CREATE TABLE IF NOT EXISTS evaluations (step INTEGER, member INTEGER, epoch REAL
     PRIMARY KEY (step, member, split, metric)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS layers (step INTEGER, member INTEGER, layer TEXT, signal TEXT, value REAL,
     PRIMARY KEY (step, member, layer, signal)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS moving (step INTEGER, member INTEGER, name TEXT, value REAL,
+    PRIMARY KEY (step, member, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, step INTEGER, kind TEXT, message TEXT, data TEXT);
 INSERT OR IGNORE INTO meta VALUES ('schema', '{schema}');
 COMMIT;
@@ -82,6 +86,17 @@ class Trace:
         rank = {name: k for k, name in enumerate(self.meta().get("layers", []))}
         return sorted(rows, key=lambda row: (row["step"], rank.get(row["layer"], len(rank))))
 
+    def moving(self, member: int = 0) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Return (steps, values) of each hyperparameter, beside the rate, that moved with time."""
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'moving'"):
+            return {}  # written by a version that moved the rate alone
+        found: dict[str, list[tuple[float, float]]] = {}
+        for step, name, value in self._rows(
+            "SELECT step, name, value FROM moving WHERE member = ? ORDER BY step", member
+        ):
+            found.setdefault(name, []).append((step, value))
+        return {name: (np.array(rows)[:, 0], np.array(rows)[:, 1]) for name, rows in found.items()}
+
     def events(self) -> list[dict[str, Any]]:
         """Return what happened, in order: dicts of step, kind, message (a `Message`) and data."""
         rows = self._rows("SELECT step, kind, message, data FROM events ORDER BY id")
@@ -114,6 +129,7 @@ class TraceWriter:
             self._database.executescript(_TABLES.format(schema=SCHEMA))
             _check_schema(self.path, self._database)
         self._journal = Journal(folder / "trace.journal", len(STEP_COLUMNS))
+        self._moving: list[tuple[int, int, str, float]] = []
         self._flushed_at = 0.0
         self.flush()
 
@@ -126,6 +142,10 @@ class TraceWriter:
         if rows and abs(rows[-1][-1] - self._flushed_at) > _MOMENT:
             self.flush()
             self._flushed_at = rows[-1][-1]
+
+    def moving(self, step: int, values: Mapping[str, float], *, member: int = 0) -> None:
+        """Write what hyperparameters were at a step; the rows reach readers with those of the steps."""
+        self._moving += [(step, member, name, value) for name, value in values.items()]
 
     def evaluation(self, *, step: int, epoch: float, split: str, values: Mapping[str, float], member: int = 0) -> None:
         """Write metrics of one split."""
@@ -154,7 +174,7 @@ class TraceWriter:
         An evaluation bears the number of updates before it: one at `step` on the way is kept, one at the end is not.
         """
         self.flush()
-        for table in ("steps", "layers", "events"):
+        for table in ("steps", "layers", "events", "moving"):
             self._many(f"DELETE FROM {table} WHERE step >= ?", [(step,)])
         at_end = f"split NOT IN ({', '.join('?' * len(SPLITS_ON_THE_WAY))})"
         self._many(
@@ -169,6 +189,9 @@ class TraceWriter:
             marks = ", ".join("?" * len(STEP_COLUMNS))
             self._many(f"INSERT OR REPLACE INTO steps VALUES ({marks})", rows)
             self._journal.clear()
+        if self._moving:
+            self._many("INSERT OR REPLACE INTO moving VALUES (?, ?, ?, ?)", self._moving)
+            self._moving = []
 
     def sync(self) -> None:
         """Bring everything written so far to the disk itself, so that a power cut does not take it either."""

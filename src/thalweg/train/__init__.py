@@ -8,14 +8,16 @@ from thalweg.train.folder import new_folder as new_folder
 from thalweg.train.job import Epoch as Epoch
 from thalweg.train.job import Job as Job
 from thalweg.train.job import describe as describe
-from thalweg.train.job import make_job as make_job
 from thalweg.train.loop import Row as Row
 from thalweg.train.loop import Snapshot as Snapshot
 from thalweg.train.loop import advance as advance
 from thalweg.train.loop import better as better
 from thalweg.train.loop import fix_generators as fix_generators
+from thalweg.train.loop import give_back as give_back
 from thalweg.train.loop import score as score
+from thalweg.train.loop import settle as settle
 from thalweg.train.loop import start_epoch as start_epoch
+from thalweg.train.making import make_job as make_job
 from thalweg.train.recipe import Recipe as Recipe
 from thalweg.train.recipe import default_rule as default_rule
 from thalweg.train.recipe import replace as replace
@@ -38,3 +40,4 @@ from thalweg.train.step import Stepper as Stepper
 from thalweg.train.step import Task as Task
 from thalweg.train.stopping import EarlyStopping as EarlyStopping
 from thalweg.train.threads import calibrate as calibrate
+from thalweg.train.transfer import Transfer as Transfer

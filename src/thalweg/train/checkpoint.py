@@ -32,6 +32,7 @@ def save(state: State, path: Path, facts: dict[str, Any] | None = None) -> None:
         "schema": SCHEMA,
         "step": state.step,
         "best": dataclasses.asdict(state.best),
+        "seen": state.seen,
         "facts": facts or {},
     }
     own = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
@@ -64,11 +65,12 @@ def load(state: State, path: Path) -> dict[str, Any]:
         group, _, rest = name.partition(".")
         groups.setdefault(group, {})[rest] = tensor
     _must_fit(path, state.weights(), groups.get("weights", {}))
-    memory: dict[str, Params] = {slot: {} for slot in state.memory}
+    fresh = state.named_memory()
+    memory: dict[str, Params] = {slot: {} for slot in fresh}
     for name, tensor in groups.get("memory", {}).items():
         slot, _, rest = name.partition(".")
         memory.setdefault(slot, {})[rest] = tensor
-    if set(memory) != set(state.memory) or any(set(content) != set(state.trainable) for content in memory.values()):
+    if set(memory) != set(fresh) or any(set(content) != set(fresh[slot]) for slot, content in memory.items()):
         raise RunError(
             f"{path} was written with another rule: it remembers {sorted(memory)}, not {sorted(state.memory)}."
         )
@@ -78,6 +80,7 @@ def load(state: State, path: Path) -> dict[str, Any]:
         _must_fit(path, state.weights(), groups["best"])
         state.best_weights = {name: groups["best"][name].to(tensor) for name, tensor in state.weights().items()}
     state.step, state.best = counts["step"], Best(**counts["best"])
+    state.seen = {name: [(step, value) for step, value in pairs] for name, pairs in counts.get("seen", {}).items()}
     facts: dict[str, Any] = counts["facts"]
     return facts
 

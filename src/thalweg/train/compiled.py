@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from thalweg.core import UsageError
-from thalweg.core.types import Params
+from thalweg.rules import State as Memory
 from thalweg.train.replay import record_graph
 from thalweg.train.state import State
-from thalweg.train.step import Block, Stepper, Taken, Task, flat_gradient
+from thalweg.train.step import Block, Moves, Stepper, Taken, Task, flat_gradient
 
 LONGEST = 6  # steps to a call: compiling takes about a second for each, and more of them gain little
 _OPTIONS: dict[str, Any] = {
@@ -39,23 +39,26 @@ class Compiled(Stepper):
         self._graphs: dict[tuple[int, ...], Callable[..., Any]] = {}
         self._buffers = [buffer for _, buffer in state.module.named_buffers()]
 
-    def take(self, block: Block, rates: Sequence[float]) -> Taken:
-        state, slots, count = self.state, list(self.state.memory), len(block.sizes)
-        state_now = [state.params["flat"], *(state.memory[slot]["flat"] for slot in slots)]
-        moments = torch.tensor([list(rates), list(range(state.step, state.step + count))], dtype=torch.float64)
-        arguments = [*state_now, moments, *self._buffers, block.x, block.y]
-        graph = self._graphs[block.sizes] if block.sizes in self._graphs else self._compile(block.sizes, arguments)
+    def take(self, block: Block, moves: Moves) -> Taken:
+        state, count = self.state, len(block.sizes)
+        names = [*moves[0], "step"]
+        table = [[*move.values(), state.step + k] for k, move in enumerate(moves)]
+        moments = torch.tensor(table, dtype=torch.float64)
+        slots = [tensor for content in state.memory.values() for tensor in content.values()]
+        arguments = [state.params["flat"], *slots, moments, *self._buffers, block.x, block.y]
+        graph = self._graphs[block.sizes] if block.sizes in self._graphs else self._compile(block, names, arguments)
         with torch.no_grad():
             flat, *memory, seen = graph(*arguments)
             state.params["flat"].copy_(flat)
-        state.memory = {slot: {"flat": tensor} for slot, tensor in zip(slots, memory, strict=True)}
+        state.memory = filled(state.memory, memory)
         state.step += count
         return [(loss, norm) for loss, norm in seen.tolist()]
 
-    def _compile(self, sizes: tuple[int, ...], arguments: list[Tensor]) -> Callable[..., Any]:
+    def _compile(self, block: Block, names: list[str], arguments: list[Tensor]) -> Callable[..., Any]:
+        sizes = block.sizes
         copies = [tensor.clone() for tensor in arguments]
         compiled = torch.compile(
-            record_graph(_steps(self.state, self.task, sizes), copies),
+            record_graph(_steps(self.state, self.task, sizes=sizes, names=names), copies),
             fullgraph=True, dynamic=False, options=_OPTIONS,
         )  # fmt: skip
         try:
@@ -70,26 +73,32 @@ class Compiled(Stepper):
         return compiled
 
 
-def _steps(state: State, task: Task, sizes: tuple[int, ...]) -> Callable[..., Any]:
-    """Return a step for each batch as one pure function of weights, memory, rates and counts, buffers, inputs,
-    targets.
-    """
+def filled(memory: Memory, tensors: Sequence[Tensor]) -> Memory:
+    """Return a memory of the same form that holds these tensors, in its own order."""
+    rest = iter(tensors)
+    return {slot: {name: next(rest) for name in content} for slot, content in memory.items()}
+
+
+def _steps(state: State, task: Task, *, sizes: tuple[int, ...], names: list[str]) -> Callable[..., Any]:
+    """Return a step for each batch as one pure function of weights, memory, what moves, buffers, inputs, targets."""
     find = flat_gradient(state.module, task)
     shapes = [tensor.shape for tensor in state.trainable.values()]
-    slots = list(state.memory)
+    form, fixed, fitted = state.memory, dict(task.hyper or task.rule.hyper()), state.fitted
+    num_slots = sum(len(content) for content in form.values())
 
     def function(*tensors: Tensor) -> Any:
         flat, *rest = tensors
-        memory: dict[str, Params] = {slot: {"flat": rest[k]} for k, slot in enumerate(slots)}
-        moments, *buffers, x, y = rest[len(slots) :]
+        memory = filled(form, rest[:num_slots])
+        moments, *buffers, x, y = rest[num_slots:]
         seen = []
         for k, batch in enumerate(zip(x.split(sizes), y.split(sizes), strict=True)):
             weights = [w.view(s) for w, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
             loss, grad, norm = find(*weights, *buffers, *batch)
-            hyper: dict[str, float | Tensor] = {**task.rule.hyper(), "lr": moments[0, k]}
-            change, memory = task.rule.update({"flat": grad}, memory, {"flat": flat}, hyper, moments[1, k])
+            moving = dict(zip(names, moments[k].unbind(), strict=True))
+            step = moving.pop("step")
+            change, memory = fitted.update({"flat": grad}, memory, {"flat": flat}, {**fixed, **moving}, step)
             flat = flat + change["flat"]
             seen.append(torch.stack([loss, norm]))
-        return (flat, *(memory[slot]["flat"] for slot in slots), torch.stack(seen))
+        return (flat, *(tensor for content in memory.values() for tensor in content.values()), torch.stack(seen))
 
     return function

@@ -1,5 +1,7 @@
 """The loop: a generator of snapshots. To stop is `break`; to log is the caller's line; nothing is called back."""
 
+import contextlib
+import dataclasses
 import math
 import random
 import time
@@ -12,13 +14,17 @@ from torch import Tensor
 
 from thalweg.core import Outcome, UnknownName
 from thalweg.core.random import key
-from thalweg.data import Part
+from thalweg.data import Part, epoch_order
 from thalweg.model import metrics_for
+from thalweg.norms import has_batch_statistics, precise_statistics
+from thalweg.optim import depth_of
 from thalweg.train.evaluate import evaluate
 from thalweg.train.job import Epoch, Job
-from thalweg.train.step import Block, Direct
+from thalweg.train.regularising import links
+from thalweg.train.step import Block, Direct, Stepwise
 
-RATES_AT_ONCE = 2048  # a schedule costs the same for one step as for so many
+STATISTICS_FROM = 16_384  # training examples, at most, for the exact statistics of batch norms
+MOVES_AT_ONCE = 2048  # a schedule costs the same for one step as for so many
 
 
 class Row(NamedTuple):
@@ -43,6 +49,7 @@ class Snapshot(NamedTuple):
     block: Block
     evaluation: dict[str, dict[str, float]] | None = None
     improved: bool = False
+    moving: tuple[dict[str, float], ...] = ()  # the hyperparameters that each step was taken with, the rate among them
 
 
 def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
@@ -54,8 +61,8 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
     """
     state, trained = job.state, seconds
     batches: Epoch | None = None
-    rates: list[float] = []
-    rates_from = state.step
+    moves: list[dict[str, float]] = []
+    moves_from = state.step
     outcome = Outcome.RUNNING if state.step < job.num_steps else Outcome.FINISHED
     while outcome is Outcome.RUNNING:
         begin = time.perf_counter()
@@ -63,17 +70,18 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
         epoch, within = divmod(first, job.steps_per_epoch)
         if batches is None or within == 0:
             batches = start_epoch(job, epoch)
-        if first + length > rates_from + len(rates):
-            rates, rates_from = job.rates(first, RATES_AT_ONCE), first
+            unfreeze(job, epoch)
+        if first + length > moves_from + len(moves):
+            moves, moves_from = job.moves(first, MOVES_AT_ONCE), first
         if isinstance(job.stepper, Direct):
             fix_generators(job.recipe.seed, first)
-        block = batches.block(within // length)
-        at = first - rates_from
-        taken = job.stepper.take(block, rates[at : at + len(block.sizes)])
+        block = job.augmented(batches.block(within // length))
+        now_moving = moves[first - moves_from :][: len(block.sizes)]
+        taken = job.stepper.take(block, now_moving)
         now = trained + time.perf_counter() - begin
         rows = tuple(
             [
-                Row(first + k, (first + k) / job.steps_per_epoch, loss, rates[at + k], norm, now)
+                Row(first + k, (first + k) / job.steps_per_epoch, loss, now_moving[k]["lr"], norm, now)
                 for k, (loss, norm) in enumerate(taken)
             ]
         )
@@ -82,18 +90,84 @@ def advance(job: Job, *, seconds: float = 0.0) -> Iterator[Snapshot]:
         if not math.isfinite(rows[-1].loss):
             outcome = Outcome.DIVERGED
         elif _due(job):
-            evaluation = look(job)
-            improved, outcome = _judge(job, evaluation)
+            with judged(job):
+                evaluation = look(job)
+                improved, outcome = _judge(job, evaluation)
+            moves = [] if job.metrics_read else moves
         trained += time.perf_counter() - begin
         if outcome is Outcome.RUNNING and job.recipe.max_seconds and trained - seconds >= job.recipe.max_seconds:
             outcome = Outcome.BUDGET
-        yield Snapshot(rows, outcome, block, evaluation, improved)
+        yield Snapshot(rows, outcome, block, evaluation, improved, tuple(now_moving))
 
 
 def start_epoch(job: Job, epoch: int) -> Epoch:
     """Return the blocks of batches of an epoch."""
     size, seed = job.recipe.batch_size or 1, job.recipe.seed
     return Epoch(job.data.train, batch_size=size, seed=seed, epoch=epoch, length=job.stepper.length)
+
+
+@contextlib.contextmanager
+def judged(job: Job) -> Iterator[None]:
+    """Let the network be as it is to be judged: with the weights that the rule says, with batch statistics for them."""
+    state = job.state
+    with state.judged():
+        if not needs_statistics(job):
+            yield
+            return
+        kept = [buffer.clone() for buffer in state.module.buffers()]
+        order = epoch_order(len(job.data.train), seed=job.recipe.seed, epoch=0)[:STATISTICS_FROM]
+        pieces = order.split(max(job.recipe.batch_size or 1, 2))
+        whole = pieces if len(pieces[-1]) > 1 else pieces[:-1]
+        precise_statistics(state.module, (job.data.train.batch(piece)[0] for piece in whole))
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for buffer, value in zip(state.module.buffers(), kept, strict=True):
+                    buffer.copy_(value)
+
+
+def needs_statistics(job: Job) -> bool:
+    """Return whether the statistics of batch norms are to be taken anew before the network is judged: when asked for,
+    and for weights that no step was taken with.
+    """
+    wanted = job.recipe.statistics == "precise" or job.state.fitted.is_judged_elsewhere
+    return wanted and has_batch_statistics(job.state.module)
+
+
+def settle(job: Job) -> None:
+    """At the end of training, before the last checkpoint: keep the judged weights if there are no best ones yet."""
+    if job.state.best_weights is None and (needs_statistics(job) or job.state.fitted.is_judged_elsewhere):
+        with judged(job):
+            job.state.keep_best()
+
+
+def give_back(job: Job) -> bool:
+    """Give the network the weights that it is to be used with; return whether they are those of an earlier step."""
+    restored = job.state.restore_best()
+    if not restored and job.state.best_weights is not None:
+        job.state.put_weights(job.state.best_weights)
+    return restored
+
+
+def unfreeze(job: Job, epoch: int) -> None:
+    """Let as many layers train, from the last one down, as the epoch says; the others keep a rate of zero.
+
+    Source: Howard and Ruder 2018, section 3.3.
+    """
+    every = job.recipe.unfreeze_every
+    if not every:
+        return
+    depths = depth_of(job.state.module)
+    lowest = max(depths.values()) - epoch // every
+    places = {
+        name: place if depths[name] >= lowest else dataclasses.replace(place, lr=0.0)
+        for name, place in job.layout.items()
+    }
+    first, last = links(job.recipe.penalties, job.recipe.constraint, num_examples=len(job.data.train))
+    job.state.place(job.recipe.rule, places, first=first, last=last)
+    if isinstance(job.stepper, Stepwise):
+        job.stepper.refit()
 
 
 def look(job: Job) -> dict[str, dict[str, float]]:
@@ -119,6 +193,8 @@ def _due(job: Job) -> bool:
 def _judge(job: Job, evaluation: dict[str, dict[str, float]]) -> tuple[bool, Outcome]:
     """Keep the weights if they are the best so far; return whether they are, and how the run stands."""
     state, stop = job.state, job.recipe.stop
+    for name in job.metrics_read:
+        state.seen.setdefault(name, []).append((state.step, evaluation["validation"][name]))
     done = Outcome.FINISHED if state.step >= job.num_steps else Outcome.RUNNING
     if stop is None or "validation" not in evaluation:
         return False, done

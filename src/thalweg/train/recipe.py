@@ -1,15 +1,21 @@
 """A run as one frozen value made of the components themselves."""
 
 import dataclasses
+import typing
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, final
 
-from thalweg.core import Knob, UsageError, law
+from thalweg.core import Knob, UnknownName, UsageError, coerce, law, with_field
 from thalweg.core.knobs import check_knobs
 from thalweg.data import Scaler, Source, Split
+from thalweg.init import Init
 from thalweg.model import Loss, Model
+from thalweg.regularisers import Augmentation, Constraint, Penalty, check_together
 from thalweg.rules import AdamW, Rule
 from thalweg.schedules import Schedule, WarmupCosine
+from thalweg.train.regularising import strengths
 from thalweg.train.stopping import EarlyStopping
+from thalweg.train.transfer import Transfer
 
 
 def default_rule() -> Rule:
@@ -23,15 +29,31 @@ class Recipe:
     """Say everything that decides a run.
 
     What is None is decided from the data and said: `resolve` fills it in, and the run's `recipe.toml` holds the result.
+    A component may be given by its name or a text: rule="adam(lr=0.01)+ema". `schedules` moves other hyperparameters
+    than the rate, by their names in `hyper()`. `freeze` holds names of layers or patterns of parameters that do not
+    train; `unfreeze_every` lets layers train from the head down, one more each so many epochs.
     """
 
     data: Source
     split: Split = dataclasses.field(default_factory=Split)
     scaler: Scaler | None = None
     model: Model | None = None
+    init: Init | None = None
+    transfer: Transfer | None = None
+    freeze: tuple[str, ...] = ()
     loss: Loss | None = None
     rule: Rule = dataclasses.field(default_factory=default_rule)
     schedule: Schedule = dataclasses.field(default_factory=WarmupCosine)
+    schedules: Mapping[str, Schedule] = dataclasses.field(default_factory=dict)
+    decay_on: Literal["weights", "all"] = "weights"
+    layer_decay: Annotated[float, Knob("share of the rate a layer has of the one above", "(0, 1]", low=0.5, high=1)] = (
+        1.0
+    )
+    unfreeze_every: Annotated[int | None, Knob("epochs until the next layer trains", "[1, inf)", low=1, high=20)] = None
+    penalties: tuple[Penalty, ...] = ()
+    constraint: Constraint | None = None
+    augment: tuple[Augmentation, ...] = ()
+    statistics: Literal["moving", "precise"] = "moving"
     stop: EarlyStopping | None = dataclasses.field(default_factory=EarlyStopping)
     epochs: Annotated[int | None, Knob("passes over the training data", "[1, inf)", low=1, high=1000, log=True)] = None
     batch_size: Annotated[int | None, Knob("examples a step", "[1, inf)", low=1, high=1024, log=True)] = None
@@ -47,20 +69,55 @@ class Recipe:
     compile: bool = False
 
     def __post_init__(self) -> None:
+        hints = typing.get_type_hints(Recipe)
+        for field in (*_TEXTS, "decay_on", "statistics", "precision"):
+            object.__setattr__(self, field, coerce(hints[field], getattr(self, field), f"{field}=..."))
         check_knobs(self)
-        for field in ("epochs", "batch_size", "windows", "evaluate_every", "seed", "threads"):
+        for field in ("epochs", "batch_size", "windows", "evaluate_every", "seed", "threads", "unfreeze_every"):
             value = getattr(self, field)
             if value is not None and not isinstance(value, int):
                 raise law(f"{field}=...", "must be a whole number", value)
         if self.compile and self.precision == "bfloat16":
             raise UsageError("compile=True and precision='bfloat16' do not go together yet; leave one out.")
+        hyper = self.hyper()
+        check_together(self.penalties, weight_decay=hyper.get("weight_decay", 0.0))
+        for name in self.schedules:
+            if name == "lr":
+                raise UsageError("`schedules` moves other numbers than the rate; give the rate's as schedule=...")
+            if name not in hyper:
+                raise UnknownName("hyperparameter to schedule", name, [key for key in hyper if key != "lr"])
+
+    def hyper(self) -> dict[str, float]:
+        """Return the numbers that schedules and populations may move: the rule's and the penalties'."""
+        return {**self.rule.hyper(), **strengths(self.penalties)}
+
+
+_TEXTS = (
+    "model",
+    "init",
+    "loss",
+    "rule",
+    "schedule",
+    "schedules",
+    "penalties",
+    "constraint",
+    "augment",
+    "scaler",
+    "freeze",
+)
+"""Fields whose components may be given as text."""
 
 
 def replace(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
-    """Return the recipe with fields, or fields of its components ("rule.lr"), changed."""
+    """Return the recipe with fields, or fields of its components ("rule.lr", "model.norm.num_groups"), changed.
+
+    A rule around another hands on what it does not have itself: "rule.lr" is the rate of the rule inside.
+    """
     for path, value in changes.items():
         head, _, tail = path.partition(".")
-        if tail:
-            value = dataclasses.replace(getattr(recipe, head), **{tail: value})
+        if tail and head == "schedules":
+            value = {**recipe.schedules, tail: value}
+        elif tail:
+            value = with_field(getattr(recipe, head), tail, value)
         recipe = dataclasses.replace(recipe, **{head: value})
     return recipe

@@ -16,15 +16,19 @@ from thalweg.core import (
     UnknownName,
     UsageError,
     from_plain,
+    read_component,
     read_fields,
     to_plain,
 )
 from thalweg.data import SCALERS, SOURCES, Source, Split
+from thalweg.init import INITS
 from thalweg.model import LOSSES, MODELS, Built
+from thalweg.regularisers import CONSTRAINTS
 from thalweg.rules import RULES
 from thalweg.schedules import SCHEDULES
 from thalweg.train.recipe import Recipe
 from thalweg.train.stopping import EarlyStopping
+from thalweg.train.transfer import Transfer
 
 SCHEMA = 1
 FAMILIES: dict[str, Catalogue[Any]] = {
@@ -32,11 +36,15 @@ FAMILIES: dict[str, Catalogue[Any]] = {
     "split": {"split": Split},
     "scaler": SCALERS,
     "model": MODELS,
+    "init": INITS,
+    "transfer": {"transfer": Transfer},
     "loss": LOSSES,
     "rule": RULES,
     "schedule": SCHEDULES,
+    "constraint": CONSTRAINTS,
     "stop": {"early": EarlyStopping},
 }
+"""The fields that hold one component, and what it may be; `schedules`, `penalties` and `augment` hold several."""
 _NOTES = ("schema", "made_with")  # keys of the file that are not fields of the recipe
 
 
@@ -50,6 +58,11 @@ def recipe_to_plain(recipe: Recipe) -> dict[str, Any]:
             tables[field.name] = {"kind": value.name}
         elif isinstance(value, Component):
             tables[field.name] = to_plain(value)
+        elif isinstance(value, Mapping):
+            tables |= {field.name: {name: to_plain(part) for name, part in value.items()}} if value else {}
+        elif isinstance(value, tuple):
+            parts = [to_plain(part) if isinstance(part, Component) else part for part in value]
+            (tables if parts and isinstance(parts[0], dict) else scalars).update({field.name: parts} if parts else {})
         elif value is not None:
             scalars[field.name] = value
         elif field.name == "stop":
@@ -76,7 +89,7 @@ def recipe_from_plain(plain: Mapping[str, Any]) -> Recipe:
 
 def _component(catalogue: Catalogue[Any], value: Any, key: str) -> Any:
     if isinstance(value, str):
-        value = {"kind": value}
+        return Built(module=MadeInPython()) if value == Built.name else read_component(catalogue, value, key)
     if value == {"kind": Built.name}:
         return Built(module=MadeInPython())
     if not isinstance(value, Mapping):

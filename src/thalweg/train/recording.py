@@ -55,6 +55,9 @@ class Recorder:
     def see(self, snapshot: Snapshot) -> None:
         """Write a snapshot down."""
         self.trace.steps([(row[0], 0, *row[1:]) for row in snapshot.rows])
+        if self.job.recipe.schedules:
+            for row, move in zip(snapshot.rows, snapshot.moving, strict=True):
+                self.trace.moving(row.step, {name: value for name, value in move.items() if name != "lr"})
         self._seconds, self._block = snapshot.rows[-1].seconds, snapshot.block
         if self._before is not None:
             self._look_into_layers()

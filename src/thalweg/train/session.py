@@ -20,12 +20,14 @@ from thalweg.core.version import VERSION
 from thalweg.data import Arrays, Frame, Source
 from thalweg.model import Model
 from thalweg.train.folder import Folder, new_folder
-from thalweg.train.job import Job, make_job
-from thalweg.train.loop import Snapshot, advance, better, score
+from thalweg.train.job import Job
+from thalweg.train.loop import Snapshot, advance, better, give_back, score, settle
+from thalweg.train.making import make_job
 from thalweg.train.recipe import Recipe
 from thalweg.train.recipe_file import found_from, with_paths, write_recipe
 from thalweg.train.recording import Recorder, describe_end
 from thalweg.train.threads import calibrate
+from thalweg.train.transfer import Transfer
 
 _UNDER_WAY: "weakref.WeakSet[Iterator[Snapshot]]" = weakref.WeakSet()
 
@@ -85,13 +87,15 @@ class Session:
         job, recorder = self.job, self._recorder
         if self.outcome is Outcome.RUNNING:
             self.outcome = Outcome.FINISHED if job.state.step >= job.num_steps else Outcome.INTERRUPTED
+        if self.outcome is not Outcome.INTERRUPTED:
+            settle(job)
         recorder.save()
         if self.outcome is Outcome.INTERRUPTED:
             ending = message("train.interrupted", step=job.state.step, run=str(self.folder.path))
             told: list[tuple[str, Message, object]] = [("outcome", ending, None)]
         else:
             recorder.look_last()
-            restored = job.state.restore_best()
+            restored = give_back(job)
             for split, part in (("final-validation", job.data.validation), ("test", job.data.test)):
                 if len(part):
                     recorder.test(score(job, part), split=split)
@@ -114,7 +118,7 @@ def start(recipe: Recipe, *, out: Path, folder: Path | None = None) -> Session:
     if job.device.type == "cpu":
         job.said = (*job.said, _say_threads(threads, seconds))
     job.data.preparation.save(place.preparation_file)
-    on_disk = dataclasses.replace(job.recipe, data=_on_disk(recipe.data, place))
+    on_disk = dataclasses.replace(job.recipe, data=_on_disk(recipe.data, place), transfer=_absolute(recipe.transfer))
     made_with = {
         "thalweg": VERSION,
         "torch": torch.__version__,
@@ -142,8 +146,8 @@ def resume(path: Path, *, model: Model | None = None) -> Session:
     if outcome not in (None, Outcome.RUNNING, Outcome.INTERRUPTED, Outcome.BUDGET):
         raise RunError(message("train.finished_before", run=str(path)).text())
     _check_data(folder, recipe)
-    job = make_job(recipe)
     begun = folder.last_checkpoint.exists()
+    job = make_job(recipe, fresh=not begun)
     session = Session(job, folder, resume=begun)
     session.told.append(message("train.resumed", step=job.state.step))
     return session
@@ -157,6 +161,10 @@ def _on_disk(source: Source, place: Folder) -> Source:
         saved = source.save(place.path / ("data.npz" if isinstance(source, Arrays) else "data.parquet"))
         return dataclasses.replace(saved, path=Path(saved.path).name)  # type: ignore[attr-defined, type-var]
     return with_paths(source, lambda path: str(Path(path).absolute()))
+
+
+def _absolute(transfer: Transfer | None) -> Transfer | None:
+    return None if transfer is None else dataclasses.replace(transfer, source=str(Path(transfer.source).absolute()))
 
 
 def _check_data(folder: Folder, recipe: Recipe) -> None:

@@ -7,7 +7,7 @@ choice depends on the recipe and the network alone, never on the clock, so that 
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -15,13 +15,16 @@ from torch import Tensor, nn
 
 from thalweg.core.types import Params
 from thalweg.model import Loss
-from thalweg.rules import Rule, Transformation, follow, fused
+from thalweg.rules import Rule, hessian
+from thalweg.train.fused import fused_step
 from thalweg.train.gradient import gradient
 from thalweg.train.replay import record
 from thalweg.train.state import State
 
 Taken: TypeAlias = list[tuple[float, float]]
 """Loss and gradient norm of each step that was taken."""
+Moves: TypeAlias = Sequence[Mapping[str, float]]
+"""For each step the hyperparameters that move with time: the rate, and whatever else has a schedule."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Task:
 
     loss: Loss
     rule: Rule
+    hyper: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """The rule's numbers and those of penalties; empty for the rule's alone."""
     windows: int = 1
     bf16: bool = False
 
@@ -47,66 +52,135 @@ class Block(NamedTuple):
 
 
 class Stepper(ABC):
-    """Take one step for each batch of a block, with the rates given; change the state in place."""
+    """Take one step for each batch of a block, with the hyperparameters given; change the state in place."""
 
     length: int = 1  # how many batches make a block
 
     @abstractmethod
-    def take(self, block: Block, rates: Sequence[float]) -> Taken: ...
+    def take(self, block: Block, moves: Moves) -> Taken: ...
 
 
-class Direct(Stepper):
-    """Step through autograd."""
+Found: TypeAlias = tuple[Tensor, Params, Tensor]
+"""Loss, shape (); gradients as the rule sees them; their norm, shape ()."""
+
+
+class Stepwise(Stepper):
+    """Take one step at a time: the gradient, a second one or the Hessian where the rule asks for it, the rule."""
 
     def __init__(self, state: State, task: Task) -> None:
         self.state, self.task = state, task
-        self._weights = [state.module.get_parameter(name) for name in state.trainable]
-        self._flat = "flat" in state.params
-        self._fused = None if self._flat else fused(task.rule, state.params)
-        self._hyper, self._chain = task.rule.hyper(), task.rule.chain()
+        self._hyper = dict(task.hyper or task.rule.hyper())
+        self.refit()
 
-    def take(self, block: Block, rates: Sequence[float]) -> Taken:
+    def refit(self) -> None:
+        """Take in that the rule was placed anew: other parameters train."""
+        self._fused = None if self.state.is_flat else fused_step(self.state.fitted, self.state.params)
+        self._asks_twice = self.state.fitted.asks_twice
+
+    def take(self, block: Block, moves: Moves) -> Taken:
+        state, hyper = self.state, self._hyper
+        hyper.update(moves[0])
+        x, y, _ = block
+        before = [buffer.clone() for buffer in state.module.buffers()] if self._asks_twice else []
+        loss, grads, norm = self.find(x, y)
+        if self._asks_twice:
+            grads = self._elsewhere(grads, before, x, y)
+        if self.task.rule.needs_hessian:
+            state.memory = {**state.memory, "hessian": {"all": self._hessian(x, y)}}
+        with torch.inference_mode():
+            if self._fused is not None:
+                self._fused(grads, state.memory, hyper, state.step)
+            else:
+                change, memory = state.fitted.update(grads, state.memory, state.params, hyper, state.step)
+                state.memory = memory
+                for name, param in state.params.items():
+                    param.add_(change[name])
+        state.memory.pop("hessian", None)
+        state.step += 1
+        return [(loss.item(), norm.item())]
+
+    @abstractmethod
+    def find(self, x: Tensor, y: Tensor) -> Found:
+        """Return loss, gradient and its norm at the present weights."""
+
+    def _elsewhere(self, grads: Params, before: list[Tensor], x: Tensor, y: Tensor) -> Params:
+        """Return the gradient at the second point, with the same dropout; weights and buffers come back to the bit."""
+        state = self.state
+        with torch.inference_mode():
+            offset = state.fitted.offset(grads, state.params, self._hyper) or {}
+        here = {name: param.clone() for name, param in state.params.items()}
+        after = [buffer.clone() for buffer in state.module.buffers()]
+        with torch.no_grad():
+            for name, param in state.params.items():
+                param.add_(offset[name])
+            _fill(state.module, before)
+        _, grads, _ = self.find(x, y)
+        with torch.no_grad():
+            for name, param in state.params.items():
+                param.copy_(here[name])
+            _fill(state.module, after)
+        return grads
+
+    def _hessian(self, x: Tensor, y: Tensor) -> Tensor:
+        state, task = self.state, self.task
+        buffers = {name: buffer.clone() for name, buffer in state.module.named_buffers()}
+
+        def find(params: Params) -> tuple[Tensor, Params]:
+            outputs = torch.func.functional_call(state.module, {**params, **buffers}, (x,))
+            loss = task.loss.total(outputs, y)
+            return loss, dict(
+                zip(params, torch.autograd.grad(loss, list(params.values()), create_graph=True), strict=True)
+            )
+
+        return hessian(find, {name: param.detach() for name, param in state.trainable.items()})
+
+
+def _fill(module: nn.Module, values: list[Tensor]) -> None:
+    for buffer, value in zip(module.buffers(), values, strict=True):
+        buffer.copy_(value)
+
+
+class Direct(Stepwise):
+    """Find the gradient through autograd."""
+
+    def find(self, x: Tensor, y: Tensor) -> Found:
         state, task = self.state, self.task
         state.module.train()
-        x, y, _ = block
-        loss, grads = gradient(state.module, task.loss, self._weights, (x, y), windows=task.windows, bf16=task.bf16)
+        weights = [state.module.get_parameter(name) for name in state.trainable]
+        loss, grads = gradient(state.module, task.loss, weights, (x, y), windows=task.windows, bf16=task.bf16)
         with torch.inference_mode():
-            hyper = {**self._hyper, "lr": rates[0]}
-            if self._fused is not None:
-                norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
-                self._fused(list(state.params.values()), grads, state.memory, hyper, state.step)
-            else:
-                named = dict(zip(state.trainable, grads, strict=True))
-                flat = torch.cat([g.reshape(-1) for g in grads]) if self._flat else None
-                norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)) if flat is None else flat)
-                apply(self._chain, state, named if flat is None else {"flat": flat}, hyper)
-        state.step += 1
-        return [(float(loss), float(norm))]
+            if state.is_flat:
+                flat = torch.cat([grad.reshape(-1) for grad in grads])
+                return loss, {"flat": flat}, torch.linalg.vector_norm(flat)
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+            return loss, dict(zip(state.trainable, grads, strict=True)), norm
 
 
-class Played(Stepper):
-    """Step by playing a recording of autograd's operations; one recording for each shape of batch."""
+class Played(Stepwise):
+    """Find the gradient by playing a recording of autograd's operations; one recording for each shape of batch."""
 
     def __init__(self, state: State, task: Task) -> None:
-        self.state, self.task = state, task
-        self._recordings: dict[torch.Size, Callable[..., tuple[Tensor, Tensor, Tensor]]] = {}
+        Stepwise.__init__(self, state, task)
+        self._recordings: dict[tuple[torch.Size, torch.Size], Callable[..., tuple[Tensor, Tensor, Tensor]]] = {}
         self._weights = list(state.trainable.values())
         self._buffers = [buffer for _, buffer in state.module.named_buffers()]
-        self._hyper, self._chain = task.rule.hyper(), task.rule.chain()
 
-    def take(self, block: Block, rates: Sequence[float]) -> Taken:
-        x, y, _ = block
-        play = self._recordings.get(x.shape) or self._record(x, y)
+    def find(self, x: Tensor, y: Tensor) -> Found:
+        play = self._recordings.get((x.shape, y.shape)) or self._record(x, y)
         with torch.inference_mode():
-            loss, grad, norm = play(x, y)
-            self._hyper["lr"] = rates[0]
-            apply(self._chain, self.state, {"flat": grad}, self._hyper)
-        self.state.step += 1
-        return [(loss.item(), norm.item())]
+            loss, flat, norm = play(x, y)
+            return loss, self._as_the_rule_sees_it(flat), norm
+
+    def _as_the_rule_sees_it(self, flat: Tensor) -> Params:
+        if self.state.is_flat:
+            return {"flat": flat}
+        parts = flat.split([weight.numel() for weight in self._weights])
+        return {n: p.view_as(w) for (n, w), p in zip(self.state.trainable.items(), parts, strict=True)}
 
     def _record(self, x: Tensor, y: Tensor) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         function = flat_gradient(self.state.module, self.task)
-        self._recordings[x.shape] = play = record(function, [x, y], fixed=[*self._weights, *self._buffers])
+        play = record(function, [x, y], fixed=[*self._weights, *self._buffers])
+        self._recordings[x.shape, y.shape] = play
         return play
 
 
@@ -138,10 +212,3 @@ class _Bound:
     def __call__(self, x: Tensor) -> Tensor:
         outputs: Tensor = torch.func.functional_call(self.module, self.values, (x,))
         return outputs
-
-
-def apply(chain: tuple[Transformation, ...], state: State, grads: Params, hyper: dict[str, float]) -> None:
-    """Let a rule's chain change the weights in place."""
-    change, state.memory = follow(chain, grads, state.memory, state.params, hyper, state.step)
-    for name, param in state.params.items():
-        param.add_(change[name])

@@ -41,14 +41,14 @@ def calibrate(job: Job) -> tuple[int, dict[int, float]]:
 
 def _time_a_step(job: Job, epoch: Epoch) -> float:
     """Return the fastest of some steps: on a busy machine the median tells more of the others than of the threads."""
-    block = epoch.block(0)
-    rates = job.rates(0, len(block.sizes))
+    block = job.augmented(epoch.block(0))
+    moves = job.moves(0, len(block.sizes))
     times: list[float] = []
     fix_generators(job.recipe.seed, 0)
-    job.stepper.take(block, rates)  # recording and first touches are not what a step costs
+    job.stepper.take(block, moves)  # recording and first touches are not what a step costs
     while len(times) < 3 or sum(times) < BUDGET:
         start = time.perf_counter()
-        job.stepper.take(block, rates)
+        job.stepper.take(block, moves)
         times.append(time.perf_counter() - start)
         if times[0] > SLOW_STEP:
             break
