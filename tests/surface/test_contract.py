@@ -15,8 +15,9 @@ from thalweg.core import Outcome, UsageError, knobs, to_plain
 from thalweg.core.component import from_plain
 from thalweg.core.words import catalogue
 from thalweg.rules import RULES, Rule
-from thalweg.surface import SURFACES, Formula, Surface, descend, heights, hessian, open_surface, slopes
+from thalweg.surface import SURFACES, Formula, Surface, descend, descend_many, heights, hessian, open_surface, slopes
 from thalweg.surface.opening import text_of
+from thalweg.surface.population import member
 
 FORMULA = Formula(text="(1 - x*y)**2 + 0.1*sin(3x)")
 VARIANTS = {
@@ -138,23 +139,38 @@ def test_each_surface_is_described_in_both_languages():
 
 
 @pytest.mark.parametrize("rule_name", RULES)
-@pytest.mark.parametrize("name", SURFACES)
-def test_every_rule_walks_on_every_surface(name, rule_name):
-    surface = VARIANTS[name]
+def test_every_rule_walks_on_every_surface(rule_name):
     rule: Rule = RULE_VARIANTS[rule_name]
-    steps = 6
-    path = descend(surface, rule, steps=steps, noise=0.01, seed=3)
-    assert path.points.shape == (steps + 1, 2) and path.points.dtype == torch.float64
-    assert path.losses.shape == path.grad_norms.shape == (steps + 1,) and path.rates.shape == (steps,)
-    assert tuple(path.points[0].tolist()) == surface.landmarks().start
-    assert path.outcome in (Outcome.FINISHED, Outcome.DIVERGED)
-    rows = path.points.isfinite().all(dim=1) & path.losses.isfinite()
-    assert rows.all() == (path.outcome is Outcome.FINISHED)
-    assert rows[: path.steps + 1].all() and not rows[path.steps + 1 :].any()
-    again = descend(surface, rule, steps=steps, noise=0.01, seed=3)
-    torch.testing.assert_close(again.points, path.points, rtol=0, atol=0, equal_nan=True)
-    longer = descend(surface, rule, steps=steps + 1, noise=0.01, seed=3)
-    torch.testing.assert_close(longer.points[: steps + 1], path.points, rtol=0, atol=0, equal_nan=True)
+    steps = 4
+    for name in SURFACES:
+        surface = VARIANTS[name]
+        path = descend(surface, rule, steps=steps, noise=0.01)
+        assert path.points.shape == (steps + 1, 2) and path.points.dtype == torch.float64
+        assert path.losses.shape == path.grad_norms.shape == (steps + 1,) and path.rates.shape == (steps,)
+        assert tuple(path.points[0].tolist()) == surface.landmarks().start
+        assert path.outcome in (Outcome.FINISHED, Outcome.DIVERGED), name
+        rows = path.points.isfinite().all(dim=1) & path.losses.isfinite()
+        assert rows.all() == (path.outcome is Outcome.FINISHED)
+        assert rows[: path.steps + 1].all() and not rows[path.steps + 1 :].any()
+
+
+@pytest.mark.parametrize("rule_name", RULES)
+def test_a_walk_repeats_and_does_not_know_its_length(rule_name):
+    rule = RULE_VARIANTS[rule_name]
+    path = descend(FORMULA, rule, steps=6, noise=0.01, seed=3)
+    for steps in (6, 9):
+        again = descend(FORMULA, rule, steps=steps, noise=0.01, seed=3)
+        torch.testing.assert_close(again.points[:7], path.points, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("rule_name", RULES)
+def test_a_population_of_every_rule_is_its_loop(rule_name):
+    rule, starts = RULE_VARIANTS[rule_name], torch.tensor([[0.3, 0.4], [1.0, 2.0]], dtype=torch.float64)
+    rates = torch.tensor([0.01, 0.1], dtype=torch.float64)
+    paths = descend_many("two-weights", rule, starts, {"lr": rates}, steps=5)
+    for path, start, rate in zip(paths, starts.tolist(), rates.tolist(), strict=True):
+        alone = descend("two-weights", member(rule, {"lr": rate}), tuple(start), steps=5)
+        torch.testing.assert_close(path.points, alone.points, rtol=1e-9, atol=1e-12, equal_nan=True)
 
 
 SLOW: dict[str, str] = {}
@@ -167,16 +183,10 @@ def test_rules_go_down_the_bowl(rule_name):
     best = min(
         float(path.losses[-1] / path.losses[0])
         for lr in (0.01, 0.1, 1.0)
-        for path in [descend("bowl", with_rate(rule, lr), steps=150)]
+        for path in [descend("bowl", member(rule, {"lr": lr}), steps=120)]
         if path.outcome is Outcome.FINISHED
     )
     assert (best < 0.1) == (rule_name not in SLOW)
-
-
-def with_rate(rule, lr):
-    from thalweg.surface.population import member
-
-    return member(rule, {"lr": lr})
 
 
 def test_doctests():

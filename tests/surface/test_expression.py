@@ -56,7 +56,7 @@ def grow(inner):
 formulas = st.recursive(st.one_of(numbers, names), grow, max_leaves=12)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
 @given(formulas, st.floats(-3, 3), st.floats(-3, 3))
 def test_a_formula_means_what_python_says(text, x, y):
     try:
@@ -76,7 +76,7 @@ def test_a_formula_means_what_python_says(text, x, y):
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-6), text
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
 @given(st.text(alphabet="xyw12e.+-*/^(), sincoqrtπ²=[_ab", max_size=30))
 def test_any_text_is_read_or_refused_in_one_sentence(text):
     try:

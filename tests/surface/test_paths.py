@@ -7,7 +7,7 @@ import torch
 
 from thalweg.core import Outcome, UnknownName, UsageError
 from thalweg.rules import SGD, Adam, AdamW, RMSProp
-from thalweg.schedules import InverseTime, WarmupCosine, progress
+from thalweg.schedules import InverseTime, Plateau, WarmupCosine, progress
 from thalweg.surface import Bowl, Path, descend, descend_many, formula, lowest_of, open_surface, race
 from thalweg.surface.opening import text_of
 from thalweg.surface.population import member
@@ -53,6 +53,22 @@ def test_the_schedule_moves_the_rate(schedule):
     moved = path.points.diff(dim=0)
     grads = path.points[:-1] * torch.tensor([2.0, 6.0], dtype=torch.float64)
     torch.testing.assert_close(moved, -path.rates[:, None] * grads)
+
+
+def test_a_schedule_that_reads_the_loss():
+    schedule = Plateau(patience=2, gamma=0.5, threshold=0.0)
+    path = descend("bowl", "sgd(lr=0.4)", steps=40, schedule=schedule)  # jumps about across b = 3 at this rate
+    assert path.rates[0] == 0.4 and path.rates[-1] < 0.4
+    for step in (5, 17, 39):
+        seen = {"loss": list(enumerate(path.losses[:step].tolist()))}
+        factor = schedule.factor(progress(torch.tensor([step]), steps_per_epoch=1, num_steps=40, seen=seen))
+        assert path.rates[step] == pytest.approx(0.4 * float(factor))
+    together = descend_many("bowl", "sgd", STARTS, {"lr": RATES}, steps=10, schedule=schedule)
+    same(together[3], descend("bowl", SGD(lr=0.1), tuple(STARTS[3].tolist()), steps=10, schedule=schedule), 0)
+    with pytest.raises(UsageError, match=r"`descend\(schedule=...\)` can read the loss alone on a surface, got 'acc'"):
+        descend("bowl", "sgd", schedule=Plateau(metric="acc", better="higher"))
+    with pytest.raises(UsageError, match="must fit into the run"):
+        descend("bowl", "sgd", steps=5, schedule="warmup(length=10, unit=steps)")
 
 
 # What a path knows of itself.

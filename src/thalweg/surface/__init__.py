@@ -3,9 +3,6 @@
 from thalweg.core import members
 from thalweg.surface.base import Landmarks as Landmarks
 from thalweg.surface.base import Surface as Surface
-from thalweg.surface.base import heights as heights
-from thalweg.surface.base import hessian as hessian
-from thalweg.surface.base import slopes as slopes
 from thalweg.surface.beale import Beale as Beale
 from thalweg.surface.descent import descend as descend
 from thalweg.surface.descent import race as race
@@ -13,6 +10,9 @@ from thalweg.surface.double_well import DoubleWell as DoubleWell
 from thalweg.surface.formula import Formula as Formula
 from thalweg.surface.formula import formula as formula
 from thalweg.surface.himmelblau import Himmelblau as Himmelblau
+from thalweg.surface.measuring import heights as heights
+from thalweg.surface.measuring import hessian as hessian
+from thalweg.surface.measuring import slopes as slopes
 from thalweg.surface.opening import open_surface as open_surface
 from thalweg.surface.path import Path as Path
 from thalweg.surface.path import lowest_of as lowest_of

@@ -11,9 +11,10 @@ from thalweg.core import UsageError, law, read_component
 from thalweg.core.random import generator
 from thalweg.core.types import Params
 from thalweg.rules import RULES, Rule, fit, take_step
-from thalweg.schedules import SCHEDULES, Schedule, progress
+from thalweg.schedules import Schedule
 from thalweg.surface.base import Surface, as_point
 from thalweg.surface.opening import open_surface, text_of
+from thalweg.surface.pace import pace_of
 from thalweg.surface.path import Path, judged
 
 Find: TypeAlias = Callable[[Params], tuple[Tensor, Params]]
@@ -43,14 +44,17 @@ def descend(
     surface, rule = open_surface(surface), open_rule(rule)
     point = surface.landmarks().start if start is None else as_point(start, "descend(start=...)")
     check_walk(steps, noise)
-    factors = factors_of(schedule, steps)
-    rates, draws = rule.lr * factors, draws_of(seed, steps, noise)
+    pace, draws = pace_of(schedule, steps), draws_of(seed, steps, noise)
+    rates = rule.lr * pace.factors()
+    losses: list[float] = []
     fitted, hyper = fit(rule), rule.hyper()
     params: Params = {"point": torch.tensor([point], dtype=torch.float64)}
     state = fitted.init(params)
     points, alive = torch.full((steps + 1, 2), math.nan, dtype=torch.float64), torch.zeros(steps, dtype=torch.bool)
     points[0] = params["point"][0]
     for step in range(steps):
+        if pace.reads:
+            rates[step] = rule.lr * pace.factor(step, losses)
         now = {**hyper, "lr": float(rates[step])}
         try:
             taken = take_step(fitted, finder(surface, draws[step]), params, state, hyper=now, step=step)
@@ -60,6 +64,7 @@ def descend(
         if not alive[step]:
             break
         params, state = taken.params, taken.state
+        losses.append(float(taken.loss))
         points[step + 1] = fitted.evaluation(params, state, now)["point"][0]
     return judged(surface, rule, points, alive=alive, rates=rates)
 
@@ -76,7 +81,7 @@ def race(
 ) -> dict[str, Path]:
     """Let several rules start from one point and meet the same noise; return their paths by name.
 
-    Without names of your own a rule is called by its text: "sgd", "adam(lr=0.1)".
+    Without names of your own a rule is called by the text that was given for it, or that makes it.
 
     >>> list(race("bowl", ["sgd", "adam(lr=0.1)"], steps=3))
     ['sgd', 'adam(lr=0.1)']
@@ -85,10 +90,10 @@ def race(
     if isinstance(rules, Mapping):
         named = {name: open_rule(rule) for name, rule in rules.items()}
     else:
-        each = [open_rule(rule) for rule in rules]
-        named = {text_of(rule): rule for rule in each}
-        if len(named) < len(each):
-            raise UsageError(f"`race(rules=...)` must not have a rule twice, got {[text_of(rule) for rule in each]}.")
+        names = [rule if isinstance(rule, str) else text_of(rule) for rule in rules]
+        named = dict(zip(names, map(open_rule, rules), strict=True))
+        if len(named) < len(names):
+            raise UsageError(f"`race(rules=...)` must not have a rule twice, got {', '.join(names)}.")
     if not named:
         raise law("race(rules=...)", "must have one rule or more", rules)
     return {
@@ -121,14 +126,6 @@ def is_sound(loss: Tensor, grads: Params) -> Tensor:
 def open_rule(rule: Rule | str) -> Rule:
     """Return a rule, read from its text if it is one."""
     return read_component(RULES, rule, "rule") if isinstance(rule, str) else rule
-
-
-def factors_of(schedule: Schedule | str | None, steps: int) -> Tensor:
-    """Return the multiplier of the rate (T,) of each step; a pass over the data is one step here."""
-    if schedule is None:
-        return torch.ones(steps, dtype=torch.float64)
-    known = read_component(SCHEDULES, schedule, "schedule") if isinstance(schedule, str) else schedule
-    return known.factor(progress(torch.arange(steps), steps_per_epoch=1, num_steps=steps)).to(torch.float64)
 
 
 def draws_of(seed: int, steps: int, noise: float) -> Tensor:

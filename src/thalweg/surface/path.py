@@ -10,7 +10,8 @@ from torch import Tensor
 
 from thalweg.core import Outcome, law, to_plain
 from thalweg.rules import Rule
-from thalweg.surface.base import Point, Surface, slopes
+from thalweg.surface.base import Point, Surface
+from thalweg.surface.measuring import slopes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

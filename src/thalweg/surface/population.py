@@ -3,6 +3,7 @@
 Axis letters: P members, T steps.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +16,9 @@ from thalweg.core.types import Params
 from thalweg.rules import Rule, State, fit, take_step
 from thalweg.schedules import Schedule
 from thalweg.surface.base import Surface
-from thalweg.surface.descent import check_walk, descend, draws_of, factors_of, finder, is_sound, open_rule
+from thalweg.surface.descent import check_walk, descend, draws_of, finder, is_sound, open_rule
 from thalweg.surface.opening import open_surface
+from thalweg.surface.pace import pace_of
 from thalweg.surface.path import Path, judged
 
 
@@ -46,19 +48,20 @@ def descend_many(  # noqa: PLR0913 - the words of `descend`, and one more
     many = {name: torch.as_tensor(values).to(torch.float64) for name, values in (hyper or {}).items()}
     starts_P2 = _starts(starts, many)
     members = [member(rule, {name: float(each[m]) for name, each in many.items()}) for m in range(len(starts_P2))]
-    factors = factors_of(schedule, steps)
-    draws_TP2 = torch.stack([draws_of(seed + m, steps, noise) for m in range(len(members))], dim=1)
-    try:
-        points, alive = _walk(surface, rule, starts_P2, many=many, factors=factors, draws=draws_TP2)
-    except RuntimeError:
-        # What vmap cannot do: a Hessian, a choice that depends on numbers; or one sick member spoiled a factorisation.
-        each = zip(members, starts_P2.tolist(), range(len(members)), strict=True)
-        return [
-            descend(surface, one, (x, y), steps=steps, schedule=schedule, seed=seed + m, noise=noise)
-            for one, (x, y), m in each
-        ]
+    pace = pace_of(schedule, steps)
+    if not (pace.reads or rule.needs_hessian):
+        factors = pace.factors()
+        draws_TP2 = torch.stack([draws_of(seed + m, steps, noise) for m in range(len(members))], dim=1)
+        # Where vmap fails, a choice depends on numbers or one sick member spoiled a factorisation: then one by one.
+        with contextlib.suppress(RuntimeError):
+            points, alive = _walk(surface, rule, starts_P2, many=many, factors=factors, draws=draws_TP2)
+            return [
+                judged(surface, one, points[:, m], alive=alive[:, m], rates=one.lr * factors)
+                for m, one in enumerate(members)
+            ]
     return [
-        judged(surface, one, points[:, m], alive=alive[:, m], rates=one.lr * factors) for m, one in enumerate(members)
+        descend(surface, one, (x, y), steps=steps, schedule=schedule, seed=seed + m, noise=noise)
+        for m, (one, (x, y)) in enumerate(zip(members, starts_P2.tolist(), strict=True))
     ]
 
 
@@ -70,13 +73,18 @@ def member(rule: Rule, hyper: Mapping[str, float]) -> Rule:
     0.5
     """
     fields = {field.name for field in dataclasses.fields(rule)}  # type: ignore[arg-type]  # every rule is a dataclass
-    own = {name: value for name, value in hyper.items() if name in fields}
+    own = {name: _whole(value, getattr(rule, name)) for name, value in hyper.items() if name in fields}
     inner = {name: value for name, value in hyper.items() if name not in fields}
     held = getattr(rule, "rule", None)
     if inner and not isinstance(held, Rule):
         raise UnknownName(f"hyperparameter of {rule.name}", min(inner), rule.hyper())
     changes: dict[str, Any] = {**own, "rule": member(held, inner)} if inner and isinstance(held, Rule) else {**own}
     return dataclasses.replace(rule, **changes)  # type: ignore[type-var]  # every rule is a dataclass
+
+
+def _whole(value: float, like: object) -> float:
+    """Return a number as a whole one where that is what it stands for."""
+    return int(value) if isinstance(like, int) and value == int(value) else value
 
 
 def _starts(starts: Tensor, many: Mapping[str, Tensor]) -> Tensor:

@@ -10,7 +10,8 @@ import math
 import torch
 
 from thalweg.core import UsageError, law
-from thalweg.surface.base import Surface, hessian
+from thalweg.surface.base import Surface
+from thalweg.surface.measuring import hessian
 from thalweg.surface.opening import open_surface
 
 _PLACES = ((0.0, 0.0), (1.0, -0.7), (-1.3, 0.4), (2.1, 1.9))
