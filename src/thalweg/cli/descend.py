@@ -94,7 +94,7 @@ def _short(paths: "Mapping[str, Path]") -> str:
 
 def _title(surface: str, paths: "Mapping[str, Path]", *, noise: float) -> str:
     first = next(iter(paths.values()))
-    x, y = (f"{part:g}" for part in first.points[0].tolist())
+    x, y = (f"{part:.4g}" for part in first.points[0].tolist())
     said = {"surface": surface, "steps": len(first.rates), "x": x, "y": y}
     return say("descend.title_noise", noise=f"{noise:g}", **said) if noise else say("descend.title", **said)
 

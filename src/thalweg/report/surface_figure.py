@@ -23,6 +23,7 @@ _GROUND = LinearSegmentedColormap.from_list("ground", ["#ffffff", "#f3f5f7", "#e
 _LEVELS, _DEEPEST = 13, 3.0  # contours; powers of ten between the lowest and the highest
 _SHALLOW = 0.2  # median height, as a share of the highest, from which on contours are spaced evenly
 _ROOM = 0.4  # of the view: so far it is widened for trails that leave it
+_CLIMB = 30.0  # times the loss at the start: so far up the axis of losses goes
 _MOST_DOTS = 120
 
 
@@ -137,7 +138,7 @@ class _Pen:
             )  # fmt: skip
         axes.set_yscale("log" if log else "linear")
         if log and len(above):
-            top = 2 * max(values[0] for values in drawn.values())
+            top = 2 * min(above.max(), _CLIMB * max(values[0] for values in drawn.values()))
             low = above[above > 0].min(initial=top / 10)
             axes.set_ylim(max(low, top * 1e-14) / 2, top)
         axes.set_xlim(0, max(len(path.losses) - 1 for path in self.paths.values()))
