@@ -17,7 +17,7 @@ from thalweg.schedules.clock import Progress
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Plateau(Schedule):
-    """Multiply the rate by `gamma` when `metric` on the validation data has not improved for `patience` evaluations.
+    """Multiply the rate by `gamma` when `metric` on the validation data does not improve for over `patience` evaluations.
 
     It is folded over the evaluations of `at.seen`, of which a moment uses those up to its own step: nothing is stepped,
     so it goes on exactly after a pause, and in a product or a sequence. Better means by `threshold`, as a share of the
@@ -30,7 +30,7 @@ class Plateau(Schedule):
     metric: str = "loss"
     better: Literal["lower", "higher"] | None = None
     gamma: Annotated[float, Knob("factor of each fall", "(0, 1)", low=0.1, high=0.9)] = 0.1
-    patience: Annotated[int, Knob("evaluations without improvement", "[0, inf)", low=2, high=20)] = 10
+    patience: Annotated[int, Knob("evaluations without improvement that are let pass", "[0, inf)", low=2, high=20)] = 10
     threshold: Annotated[float, Knob("what counts as better", "[0, inf)", low=1e-5, high=0.01, log=True)] = 1e-4
     threshold_mode: Literal["rel", "abs"] = "rel"
     cooldown: Annotated[int, Knob("evaluations after a fall that do not count", "[0, inf)", low=0, high=10)] = 0
