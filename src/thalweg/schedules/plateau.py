@@ -17,7 +17,7 @@ from thalweg.schedules.clock import Progress
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Plateau(Schedule):
-    """Multiply the rate by `gamma` when `metric` on the validation data does not improve for over `patience` evaluations.
+    """Multiply the rate by `gamma` when `metric` (validation) does not improve for over `patience` evaluations.
 
     It is folded over the evaluations of `at.seen`, of which a moment uses those up to its own step: nothing is stepped,
     so it goes on exactly after a pause, and in a product or a sequence. Better means by `threshold`, as a share of the
