@@ -452,6 +452,10 @@ def test_soap_as_printed_is_adam_in_its_own_basis():
     wanted = papers.adam_as_on_the_slides(w.diag(), diagonals, alpha=LR, beta1=0.9, beta2=0.95, epsilon=0.0)
     torch.testing.assert_close(got.diag(), wanted, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(got - got.diag().diag(), w - w.diag().diag(), rtol=1e-10, atol=1e-12)
+    w, grads = records.problem()["start"]["square"], records.problem()["gradients"]["square"]
+    for count, turned in [(4, False), (5, True)]:  # the basis of the third step is the first to serve the fourth
+        paths = [papers.soap(w, grads[:count], eta=LR, **BETAS, epsilon=1e-8, f=f) for f in (3, 100)]
+        assert (records.relative(*paths, w) > 1e-3) is turned
 
 
 def test_newton_ends_a_bowl_at_once_and_flees_no_saddle():
