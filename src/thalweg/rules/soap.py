@@ -24,6 +24,7 @@ Frequency = Annotated[
 ]
 Sides: TypeAlias = tuple[str, ...]
 _AXIS: Final = {"left": 0, "right": 1}
+_SLOTS: Final = ("mean", "square", "left", "left_basis", "right", "right_basis")
 
 
 @final
@@ -42,60 +43,54 @@ class AdamInEigenbasis(Transformation):
 
     def init(self, params: Params) -> State:
         state: State = {"mean": zeros_like(params), "square": zeros_like(params)}
-        for side in _AXIS if self.rotated else ():
-            sizes = {n: as_matrix(p).shape[_AXIS[side]] for n, p in params.items() if side in self._sides(p)}
+        for side, axis in _AXIS.items():
+            sizes = {n: as_matrix(p).shape[axis] for n, p in params.items() if side in self._sides(p)}
             if sizes:
                 state[side] = {n: params[n].new_zeros(size, size) for n, size in sizes.items()}
-                state[f"{side}_basis"] = {n: params[n].new_zeros(size, size) for n, size in sizes.items()}
+                state[f"{side}_basis"] = {n: _eye(params[n], size) for n, size in sizes.items()}
         return state
 
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         del params
-        slots: State = {slot: dict(state[slot]) for slot in self._slots() if slot in state}
+        slots: State = {slot: dict(state[slot]) for slot in _SLOTS if slot in state}
         return {name: self._one(name, g, slots, hyper, step) for name, g in updates.items()}, slots
 
     def _one(self, name: str, g: Tensor, slots: State, hyper: Hyper, step: Count) -> Tensor:
         """Return one parameter's update and put its memory into `slots`."""
-        sides = self._sides(g)
+        sides, beta2 = self._sides(g), hyper["beta2"]
         x = as_matrix(g) if sides else g
-        for side in sides:
-            self._gather(side, name, x, slots, hyper["shampoo_beta"], step)
-        m, v = slots["mean"][name].view_as(x), slots["square"][name].view_as(x)
-        turned = _turn(x, [slots[f"{side}_basis"][name] for side in sides], sides)
-        m, v = (
-            self._unless_skipped(step, moved, old)
-            for moved, old in (
-                (m * hyper["beta1"] + x * (1 - hyper["beta1"]), m),
-                (v * hyper["beta2"] + turned * turned * (1 - hyper["beta2"]), v),
-            )
-        )
+        old_m, old_v = (slots[slot][name].view_as(x) for slot in ("mean", "square"))
         bases = [slots[f"{side}_basis"][name] for side in sides]
+        m = old_m * hyper["beta1"] + x * (1 - hyper["beta1"])
+        v = old_v * beta2 + _turn(x, bases, sides) ** 2 * (1 - beta2)
         u = _turn(m, bases, sides) / (v.sqrt() + hyper["eps"])
-        u = self._unless_skipped(step, _turn(u, [b.mT for b in bases], sides) * self._correction(hyper, step), x * 0)
+        u = _turn(u, [basis.mT for basis in bases], sides) * self._correction(hyper, step)
+        if self.skip_first:
+            u, m, v = (_choose(step == 0, *pair) for pair in ((x * 0, u), (old_m, m), (old_v, v)))
         for side in sides:
-            v = self._refresh(side, name, v, slots, hyper, step)
+            v = self._renew(side, name, x, v, slots, hyper, step)
+        if sides and not self.skip_first:
+            bases = [slots[f"{side}_basis"][name] for side in sides]
+            v = _where(step == 0, lambda: _turn(x, bases, sides) ** 2 * (1 - beta2), lambda: v)
         slots["mean"][name], slots["square"][name] = m.view_as(g), v.view_as(g)
         return u.view_as(g)
 
-    def _gather(self, side: str, name: str, x: Tensor, slots: State, beta: float | Tensor, step: Count) -> None:
-        outer = x @ x.mT if side == "left" else x.mT @ x
-        gathered = slots[side][name] = slots[side][name] * beta + outer * (1 - beta)
-        basis = slots[f"{side}_basis"]
-        basis[name] = _where(step == 0, lambda: _eigenbasis(gathered), lambda: basis[name])
+    def _renew(self, side: str, name: str, x: Tensor, v: Tensor, slots: State, hyper: Hyper, step: Count) -> Tensor:
+        """Gather the gradient's covariance; find its basis at the first step, and follow it when it is time.
 
-    def _refresh(self, side: str, name: str, v: Tensor, slots: State, hyper: Hyper, step: Count) -> Tensor:
-        """Bring a basis nearer to the eigenbasis by one power iteration; return v with its axis sorted like it."""
-        gathered, basis = slots[side][name], slots[f"{side}_basis"][name]
+        Returns v with its axis sorted as the basis is.
+        """
+        beta, outer = hyper["shampoo_beta"], x @ x.mT if side == "left" else x.mT @ x
+        matrix = slots[side][name] = slots[side][name] * beta + outer * (1 - beta)
+        basis = slots[f"{side}_basis"][name]
         due = (step % hyper["frequency"] == 0) & (step > 0)
-        if due is False:
-            return v
-        power = _lifted(_finite(gathered)) @ basis
-        order = (basis * power).sum(0).argsort(descending=True)
-        slots[f"{side}_basis"][name] = _where(due, lambda: torch.linalg.qr(power[:, order])[0], lambda: basis)
-        return _where(due, lambda: v[order] if side == "left" else v[:, order], lambda: v)
-
-    def _unless_skipped(self, step: Count, usual: Tensor, at_first: Tensor) -> Tensor:
-        return _where(step == 0, lambda: at_first, lambda: usual) if self.skip_first else usual
+        if due is not False:
+            power = _lifted(_finite(matrix)) @ basis
+            order = (basis * power).sum(0).argsort(descending=True)
+            v = _where(due, lambda: v[order] if side == "left" else v[:, order], lambda: v)
+            basis = _where(due, lambda: torch.linalg.qr(power[:, order])[0], lambda: basis)
+        slots[f"{side}_basis"][name] = _where(step == 0, lambda: _eigenbasis(matrix), lambda: basis)
+        return v
 
     def _correction(self, hyper: Hyper, step: Count) -> float | Tensor:
         if self.skip_first:
@@ -106,9 +101,6 @@ class AdamInEigenbasis(Transformation):
         if not self.rotated:
             return ()
         return tuple(side for side, axis in _AXIS.items() if as_matrix(tensor).shape[axis] <= LONGEST)
-
-    def _slots(self) -> tuple[str, ...]:
-        return "mean", "square", "left", "left_basis", "right", "right_basis"
 
 
 def _turn(x: Tensor, bases: list[Tensor], sides: Sides) -> Tensor:
@@ -132,9 +124,15 @@ def _lifted(matrix: Tensor, by: float | Tensor = 1.0) -> Tensor:
 
 def _finite(matrix: Tensor) -> Tensor:
     """Return the matrix, or the identity where a number is not finite, of which LAPACK would raise."""
-    return torch.where(
-        matrix.isfinite().all(), matrix, torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-    )
+    return torch.where(matrix.isfinite().all(), matrix, _eye(matrix, len(matrix)))
+
+
+def _eye(like: Tensor, size: int) -> Tensor:
+    return torch.eye(size, dtype=like.dtype, device=like.device)
+
+
+def _choose(condition: bool | Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    return _where(condition, lambda: yes, lambda: no)
 
 
 def _where(condition: bool | Tensor, yes: Callable[[], Tensor], no: Callable[[], Tensor]) -> Tensor:
@@ -154,10 +152,10 @@ class SOAP(Rule):
     u = QL ((QL^T m QR) / (sqrt(s) + eps)) QR^T * sqrt(1 - beta2^t) / (1 - beta1^t)
     params = params - lr * (u + weight_decay * params)
 
-    The first gradient gives QL and QR by an eigendecomposition; every `frequency` steps one power iteration and a QR
-    bring them up to date. Matrices and the head are turned, a side longer than 4096 not; the rest is Adam (eps beside
-    the uncorrected root). `skip_first=True`: the first gradient gives the bases and no step, as in the authors' code,
-    which also decays after the step instead of beside it.
+    The first step is Adam's; its gradient gives QL and QR by an eigendecomposition, and every `frequency` steps one
+    power iteration and a QR bring them up to date. Matrices and the head are turned, a side longer than 4096 not; the
+    rest is Adam (eps beside the uncorrected root). `skip_first=True` leaves the first step out, as the authors' code
+    does, which also decays after the step instead of beside it.
 
     Source: Vyas et al. 2024, algorithm 3.
 
