@@ -10,7 +10,7 @@ from torch import nn
 import thalweg as tw
 from thalweg.core import UsageError
 from thalweg.model import Built, CrossEntropy
-from thalweg.rules import RULES, SGD, AdamW
+from thalweg.rules import RULES, SGD, AdamW, Around
 from thalweg.train import Recipe, advance, make_job, start_epoch
 from thalweg.train.compiled import block_length
 from thalweg.train.replay import record
@@ -27,6 +27,12 @@ NETWORKS = {
 
 def digits(model: object, **fields: object) -> Recipe:
     return Recipe(data=tw.open_source("digits"), model=model, device="cpu", threads=1, batch_size=50, **fields)  # type: ignore[arg-type]
+
+
+def default(kind):
+    """Return a rule with its defaults; one around another holds SGD with momentum."""
+    held = {"rule": SGD(momentum=0.9)} if issubclass(kind, Around) else {}
+    return kind(**held)
 
 
 def losses(job, stepper, blocks: int) -> list[tuple[float, float]]:

@@ -12,7 +12,7 @@ from thalweg.rules.base import Rule as Rule
 from thalweg.rules.base import SecondPoint as SecondPoint
 from thalweg.rules.base import State as State
 from thalweg.rules.base import Transformation as Transformation
-from thalweg.rules.base import follow as follow
+from thalweg.rules.chain import follow as follow
 from thalweg.rules.clip import ClipNorm as ClipNorm
 from thalweg.rules.clip import ClipValue as ClipValue
 from thalweg.rules.following import Fitted as Fitted

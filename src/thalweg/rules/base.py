@@ -17,6 +17,8 @@ from torch import Tensor
 
 from thalweg.core import Component, Knob, knobs, law
 from thalweg.core.types import Hyper, Params
+from thalweg.rules.chain import begin, follow
+from thalweg.rules.chain import scaled_sum as scaled_sum
 from thalweg.rules.layout import Layout
 
 State: TypeAlias = dict[str, Params]
@@ -106,35 +108,3 @@ class Rule(Component):
     def update(self, grads: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         """Return what is to be added to each parameter, and the new memory. NaN in a gradient goes into the change."""
         return follow(self.chain(), grads, state, params, hyper, step)
-
-
-def follow(
-    chain: tuple[Transformation, ...], grads: Params, state: State, params: Params, hyper: Hyper, step: Count
-) -> tuple[Params, State]:
-    """Do what `Rule.update` does for a chain that was listed, and perhaps placed, before."""
-    updates = grads
-    for transformation in chain:
-        updates, changed = transformation.apply(updates, state, params, hyper, step)
-        if changed:
-            state = {**state, **changed}
-    if any(isinstance(value, Tensor) for value in hyper.values()):
-        return _in_the_precision_of(params, updates), {k: _in_the_precision_of(params, v) for k, v in state.items()}
-    return updates, state
-
-
-def _in_the_precision_of(params: Params, named: Params) -> Params:
-    """Undo that a float64 hyperparameter lifts a parameter of shape () to its own precision; others it leaves alone."""
-    return {name: tensor.to(params[name].dtype) if name in params else tensor for name, tensor in named.items()}
-
-
-def begin(chain: tuple[Transformation, ...], params: Params) -> State:
-    """Do what `Rule.init` does for a chain that was listed, and perhaps placed, before."""
-    state: State = {}
-    for transformation in chain:
-        state |= transformation.init(params)
-    return state
-
-
-def scaled_sum(x: Tensor, factor: float | Tensor, y: Tensor) -> Tensor:
-    """Return x * factor + y; one operation where the factor is a number, as it is in a single run."""
-    return y.add(x, alpha=factor) if isinstance(factor, float) else x * factor + y

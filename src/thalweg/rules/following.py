@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from thalweg.core.types import Hyper, Params
-from thalweg.rules.base import Count, Judged, Placed, Rule, SecondPoint, State, Transformation, begin, follow
+from thalweg.rules.base import Count, Judged, Placed, Rule, SecondPoint, State, Transformation
+from thalweg.rules.chain import begin, follow
 from thalweg.rules.layout import Layout
 
 Find: TypeAlias = Callable[[Params], tuple[Tensor, Params]]
@@ -26,7 +27,15 @@ class Fitted:
     @property
     def flat(self) -> bool:
         """Whether all weights may lie end to end in one tensor."""
-        return all(transformation.flat for transformation in self.chain) and not self.rule.needs_hessian
+        return all(transformation.flat for transformation in self.chain) and not self.needs_hessian
+
+    @property
+    def needs_hessian(self) -> bool:
+        """Whether the loop must put the Hessian into the memory: the rule, or one that it holds, asks for it."""
+        rule: Rule | None = self.rule
+        while rule is not None and not rule.needs_hessian:
+            rule = getattr(rule, "rule", None)
+        return rule is not None
 
     @property
     def asks_twice(self) -> bool:
@@ -97,7 +106,7 @@ def take_step(
     seen = grads
     if (offset := fitted.offset(grads, params, hyper)) is not None:
         _, seen = find({name: param + offset[name] for name, param in params.items()})
-    state = {**state, "hessian": {"all": hessian(find, params)}} if fitted.rule.needs_hessian else state
+    state = {**state, "hessian": {"all": hessian(find, params)}} if fitted.needs_hessian else state
     change, state = fitted.update(seen, state, params, hyper, step)
     state = {slot: content for slot, content in state.items() if slot != "hessian"}
     return Step({name: param + change[name] for name, param in params.items()}, state, loss, grads)

@@ -76,6 +76,7 @@ class Stepwise(Stepper):
         """Take in that the rule was placed anew: other parameters train."""
         self._fused = None if self.state.is_flat else fused_step(self.state.fitted, self.state.params)
         self._asks_twice = self.state.fitted.asks_twice
+        self._needs_hessian = self.state.fitted.needs_hessian
 
     def take(self, block: Block, moves: Moves) -> Taken:
         state, hyper = self.state, self._hyper
@@ -85,7 +86,7 @@ class Stepwise(Stepper):
         loss, grads, norm = self.find(x, y)
         if self._asks_twice:
             grads = self._elsewhere(grads, before, x, y)
-        if self.task.rule.needs_hessian:
+        if self._needs_hessian:
             state.memory = {**state.memory, "hessian": {"all": self._hessian(x, y)}}
         with torch.inference_mode():
             if self._fused is not None:
@@ -140,6 +141,11 @@ def _fill(module: nn.Module, values: list[Tensor]) -> None:
         buffer.copy_(value)
 
 
+def _norm(grads: list[Tensor]) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+    return norm
+
+
 class Direct(Stepwise):
     """Find the gradient through autograd."""
 
@@ -152,8 +158,7 @@ class Direct(Stepwise):
             if state.is_flat:
                 flat = torch.cat([grad.reshape(-1) for grad in grads])
                 return loss, {"flat": flat}, torch.linalg.vector_norm(flat)
-            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
-            return loss, dict(zip(state.trainable, grads, strict=True)), norm
+            return loss, dict(zip(state.trainable, grads, strict=True)), _norm(grads)
 
 
 class Played(Stepwise):
@@ -169,13 +174,11 @@ class Played(Stepwise):
         play = self._recordings.get((x.shape, y.shape)) or self._record(x, y)
         with torch.inference_mode():
             loss, flat, norm = play(x, y)
-            return loss, self._as_the_rule_sees_it(flat), norm
-
-    def _as_the_rule_sees_it(self, flat: Tensor) -> Params:
-        if self.state.is_flat:
-            return {"flat": flat}
-        parts = flat.split([weight.numel() for weight in self._weights])
-        return {n: p.view_as(w) for (n, w), p in zip(self.state.trainable.items(), parts, strict=True)}
+            if self.state.is_flat:
+                return loss, {"flat": flat}, norm
+            parts = flat.split([weight.numel() for weight in self._weights])
+            grads = [part.view_as(weight) for part, weight in zip(parts, self._weights, strict=True)]
+            return loss, dict(zip(self.state.trainable, grads, strict=True)), _norm(grads)
 
     def _record(self, x: Tensor, y: Tensor) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         function = flat_gradient(self.state.module, self.task)
