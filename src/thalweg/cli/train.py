@@ -37,11 +37,14 @@ EXAMPLES = (
 @option("--resume", metavar="RUN", section="result")
 @option("--report/--no-report", default=True, section="result", help="report_or_not")
 @option("--print-recipe", is_flag=True, section="result")
+@option("--print-parameters", is_flag=True, section="result")
 @option("--fail-on", metavar="SEVERITY", type=Name("severity", SEVERITIES), default="never", section="result")
 @common
 def command(source: str | None, **asked: Any) -> int:
     if asked["print_recipe"]:
         return _print_recipe(ask_recipe(must_have(source, "train"), asked))
+    if asked["print_parameters"]:
+        return _print_parameters(ask_recipe(must_have(source, "train"), asked), asked["json_to"])
     quiet = asked["quiet"] or asked["json_to"] == "-"
     with waiting(say("cli.starting"), quiet=quiet):
         session = _resume(asked, source) if asked["resume"] else _start(must_have(source, "train"), asked)
@@ -79,6 +82,20 @@ def _print_recipe(recipe: "Recipe") -> int:
     from thalweg.train.recipe_file import write_recipe
 
     answer(write_recipe(make_job(recipe).recipe, {}).rstrip())
+    return ending.DONE
+
+
+def _print_parameters(recipe: "Recipe", json_to: str | None) -> int:
+    from thalweg.cli.parameters import parameter_page
+    from thalweg.train import make_job
+    from thalweg.train.parameters import parameter_table
+
+    job = make_job(recipe)
+    if json_to:
+        rows = [dataclasses.asdict(row) for row in parameter_table(job)]
+        write_record("parameters", {"parameters": rows}, to=json_to)
+    if json_to != "-":
+        answer(parameter_page(job))
     return ending.DONE
 
 

@@ -13,7 +13,8 @@ from thalweg.findings import Finding, find_all
 from thalweg.model import Built, LayerRow, Model, layer_table, loss_for
 from thalweg.report import plot_run, write_report
 from thalweg.signals import Trace
-from thalweg.train import Folder, Recipe, predict
+from thalweg.train import Folder, Recipe, make_job, predict
+from thalweg.train.parameters import ParameterRow, parameter_table
 
 
 class Run:
@@ -84,6 +85,10 @@ class Run:
         x, y = preparation.encode(dataset)[:256], preparation.encode_targets(dataset)[:256]
         loss = recipe.loss or loss_for(preparation.task, preparation.num_outputs)
         return layer_table(self.model, x, targets=y, loss_fn=loss.total)
+
+    def parameters(self) -> list[ParameterRow]:
+        """Return a row for each parameter: its role, whether it trains, its shares of rate and decay."""
+        return parameter_table(make_job(self.recipe, fresh=False))
 
     def plot(self) -> Figure:
         """Draw the curves of the run."""
