@@ -60,6 +60,10 @@ def command(source: str | None, *, inits: tuple[str, ...], out: str | None, **as
     return ending.DONE
 
 
+# A recipe has one start, a survey as many as wanted.
+command.params = [param for param in command.params if param.name != "init"]
+
+
 def survey_starts(job: "Job", texts: Sequence[str]) -> dict[str, "Survey"]:
     """Survey copies of a job's network, each from another start; "own" is the start that it has."""
     from thalweg.core import read_component
