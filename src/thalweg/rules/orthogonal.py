@@ -19,17 +19,18 @@ ITERATIONS: Final = 5
 def newton_schulz(x_KRC: Tensor, eps: float = 1e-7, *, bounded: bool = False) -> Tensor:
     """Return nearly U V^T of each matrix U S V^T, by five steps X = a X + (b A + c A A) X with A = X X^T.
 
-    Starts from X / (|X| + eps), `bounded` from X / max(|X|, eps). Computes in the precision of X, on CUDA in bfloat16
-    where X is float32.
+    Takes one matrix (R, C), or K of them. Starts from X / (|X| + eps), `bounded` from X / max(|X|, eps). Computes in the
+    precision of X, on CUDA in bfloat16 where X is float32.
     """
     a, b, c = COEFFICIENTS
     norm = torch.linalg.vector_norm(x_KRC, dim=(-2, -1), keepdim=True)
     x = x_KRC / (norm.clamp(min=eps) if bounded else norm + eps)
     if x.is_cuda and x.dtype == torch.float32:
         x = x.bfloat16()
+    times, plus = (torch.mm, torch.addmm) if x.ndim == 2 else (torch.bmm, torch.baddbmm)
     for _ in range(ITERATIONS):
-        a_KRR = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(a_KRR, a_KRR, a_KRR, beta=b, alpha=c), x, beta=a)
+        gram = times(x, x.mT)
+        x = plus(x, plus(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     found: Tensor = x.to(x_KRC.dtype)
     return found
 
@@ -61,6 +62,9 @@ class Orthogonalise(Transformation):
             groups.setdefault(matrix.shape, []).append(name)
         found: Params = {}
         for names in groups.values():
+            if len(names) == 1:
+                found[names[0]] = newton_schulz(lying[names[0]], self.eps, bounded=self.bounded)
+                continue
             x_KRC = newton_schulz(torch.stack([lying[n] for n in names]), self.eps, bounded=self.bounded)
             found.update(zip(names, x_KRC.unbind(), strict=True))
         return {name: self._as_update(found[name], u) for name, u in updates.items()}, {}
