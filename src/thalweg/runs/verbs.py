@@ -1,5 +1,6 @@
 """The verbs of the Python face."""
 
+import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,32 +64,35 @@ def train(  # noqa: PLR0913 - the fields of a recipe by name, so that a typo is 
 
     Raises `DataError` for data that cannot be learnt from, `UsageError` for parts that do not fit each other.
     """
-    given = {
-        "scaler": scaler, "model": Built(module=model) if isinstance(model, nn.Module) else model, "loss": loss,
-        "rule": rule, "split": split, "schedule": schedule, "epochs": epochs, "batch_size": batch_size,
-        "windows": windows, "evaluate_every": evaluate_every, "max_seconds": max_seconds, "seed": seed,
-        "device": device, "precision": precision, "threads": threads, "compile": compile, "init": init,
-        "transfer": Transfer(source=str(transfer)) if isinstance(transfer, str | Path) else transfer,
-        "freeze": tuple(freeze), "schedules": schedules, "decay_on": decay_on, "layer_decay": layer_decay,
-        "unfreeze_every": unfreeze_every, "penalties": tuple(penalties), "constraint": constraint,
-        "augment": tuple(augment), "statistics": statistics,
-    }  # fmt: skip
-    fields = {name: value for name, value in given.items() if value is not None}
-    if stop is not True:
-        fields["stop"] = stop or None
+    asked = dict(locals())
+    fields = {field.name: asked[field.name] for field in dataclasses.fields(Recipe) if asked[field.name] is not None}
+    fields |= {name: _as_recipe(value) for name, value in fields.items()}
+    if isinstance(stop, bool):
+        fields.pop("stop")
+        fields |= {} if stop else {"stop": None}
     if isinstance(data, str | Path) and str(data).endswith(".toml"):
-        _refuse_beside_recipe({**fields, "target": target})
+        _refuse_beside_recipe(asked)
         recipe = read_recipe(Path(data))
     else:
-        recipe = Recipe(data=open_source(data, target=target), **fields)
-    session = start(recipe, out=Path(out))
-    return finish(session)
+        recipe = Recipe(**{**fields, "data": open_source(data, target=target)})
+    return finish(start(recipe, out=Path(out)))
+
+
+def _as_recipe(value: Any) -> Any:
+    """Return a value in the form that a recipe holds."""
+    if isinstance(value, nn.Module):
+        return Built(module=value)
+    if isinstance(value, Path):
+        return str(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _refuse_beside_recipe(given: Mapping[str, Any]) -> None:
     """Raise `UsageError` if anything but the recipe was given: it decides everything, and would win in silence."""
     usual = {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()}
     for name, value in given.items():
+        if name in ("data", "out"):
+            continue
         if value is not usual[name] and value != usual[name]:
             cure = "change it in the file, or with thalweg.train.replace(recipe, {...}) and thalweg.train.start"
             raise law(

@@ -70,6 +70,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(Recipe)
+        if isinstance(self.transfer, str):
+            object.__setattr__(self, "transfer", Transfer(source=self.transfer))
         for field in (*_TEXTS, "decay_on", "statistics", "precision"):
             object.__setattr__(self, field, coerce(hints[field], getattr(self, field), f"{field}=..."))
         check_knobs(self)
