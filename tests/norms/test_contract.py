@@ -99,9 +99,8 @@ def test_members_of_a_population_agree_with_the_loop(case: Case, mode: bool) -> 
                 torch.testing.assert_close(buffers[name][member], wanted, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
-def test_a_recording_plays_bit_for_bit(case: Case, mode: bool) -> None:
-    module = make(case).train(mode)
+def test_a_recording_plays_bit_for_bit(case: Case) -> None:
+    module = make(case)
     names = [name for name, _ in module.named_parameters()]
     buffer_names = [name for name, _ in module.named_buffers()]
 
@@ -121,7 +120,7 @@ def test_a_recording_plays_bit_for_bit(case: Case, mode: bool) -> None:
         assert all(torch.equal(one, two) for one, two in zip(played, taken, strict=True))
         assert all(torch.equal(one, two) for one, two in zip(ours, theirs, strict=True))
     changed = any(not torch.equal(one, two) for one, two in zip(ours, state(), strict=True))
-    assert changed == (mode and bool(buffer_names))
+    assert changed == bool(buffer_names)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case[1] == "dense" or case[0] == "instance"], ids=", ".join)
@@ -179,15 +178,19 @@ def test_testing_changes_nothing(case: Case) -> None:
     assert torch.allclose(module(draw(case, 1)[:2]), first[:2], atol=1e-6)  # whatever the company
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case[1] == "images" or case[0] in ("layer", "rms")], ids=", ".join
-)
-@pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
+DERIVED = [case for case in CASES if case[1] == "images" or case[0] in ("layer", "rms")]
+MODES = [
+    *((case, True) for case in DERIVED if not case[0].startswith("spectral") and case[0] != AT_WORK),
+    *((case, False) for case in DERIVED if case[0] in ("batch", "spectral", AT_WORK)),
+]
+
+
+@pytest.mark.parametrize(("case", "mode"), MODES, ids=[f"{', '.join(case)}, {mode}" for case, mode in MODES])
 def test_derivatives_are_those_of_the_function(case: Case, mode: bool) -> None:
-    """What the definition keeps out of the gradient (the search for singular vectors, r and d) is held still."""
+    """In training where the definition keeps nothing out of the gradient, as it does r and d and singular vectors."""
     module = make(case)
     module(draw(case))
-    module.double().train(mode and not case[0].startswith("spectral") and case[0] != AT_WORK)
+    module.double().train(mode)
     names = [name for name, _ in module.named_parameters()]
 
     def outputs(x: Tensor, *weights: Tensor) -> Tensor:
