@@ -1,5 +1,6 @@
 """What must be true of matrix, trust-ratio, schedule-free and second-order rules whatever a library does."""
 
+import doctest
 import importlib
 import math
 
@@ -471,6 +472,15 @@ def test_newton_on_a_flat_direction_without_damping_is_nan():
 def test_wrong_numbers_are_refused_in_one_sentence(call, sentence):
     with pytest.raises(UsageError, match=sentence):
         call()
+
+
+FILES = ("adafactor", "lamb", "lars", "muon", "newton", "prodigy", "sam", "schedule_free", "soap")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_doctests_are_true(name):
+    found = doctest.testmod(importlib.import_module(f"thalweg.rules.{name}"))
+    assert found.attempted and not found.failed
 
 
 def test_they_are_in_the_catalogue():

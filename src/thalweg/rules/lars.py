@@ -32,14 +32,14 @@ class LARS(Rule):
     Source: You, Gitman and Ginsburg 2017, algorithm 1, which has no eps.
 
     >>> LARS(lr=0.1).trust_coefficient
-    0.01
+    0.05
     """
 
     name: ClassVar[str] = "lars"
     lr: LearningRate = 0.1
     momentum: Momentum = 0.9
     nesterov: bool = False
-    trust_coefficient: TrustCoefficient = 0.01
+    trust_coefficient: TrustCoefficient = 0.05
     eps: Epsilon = 0.0
     weight_decay: WeightDecay = 5e-4
     trust_on: Literal["weights", "all"] = "weights"

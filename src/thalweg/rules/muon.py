@@ -74,24 +74,24 @@ class Muon(Rule):
     params = params - lr * (scale * orthogonal(u) + weight_decay * params)
 
     Matrices are the weights of dense, recurrent and convolutional layers (a filter's further axes laid end to end), not
-    embeddings and not the head. The rest has the rate lr * adam_lr_ratio. `scale` is 0.2 * sqrt(max(rows, columns)) for
-    "match_rms_adamw" (Keras), whose rates are AdamW's, and sqrt(max(1, rows / columns)) for "original" (torch, optax,
-    Jordan: lr=0.02). "keras" and "paper" gather momentum * v + g, which the orthogonal matrix does not show but for an
-    eps in its norm; "optax" corrects v for its start at zero. float32 on CPUs, where torch takes bfloat16.
+    embeddings and not the head; the rest has the rate lr * adam_lr_ratio. `scale` is 0.2 * sqrt(max(rows, columns)) for
+    "match_rms_adamw" (Keras), as long as AdamW's steps are late in training; for "original" (torch, optax, Jordan) it
+    is sqrt(max(1, rows / columns)). Conventions "keras" and "paper" gather momentum * v + g, which shows by an eps in
+    the norm alone; "optax" corrects v for its start at zero. float32 on CPUs, where torch takes bfloat16.
 
     Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; Liu et al. 2025 for the scale.
 
-    >>> Muon(lr=0.002).hyper()["momentum"]
+    >>> Muon(lr=0.02).hyper()["momentum"]
     0.95
     """
 
     name: ClassVar[str] = "muon"
-    lr: LearningRate = 2e-3
+    lr: LearningRate = 0.02
     momentum: Momentum = 0.95
     nesterov: bool = True
     scale: Literal["original", "match_rms_adamw", "none"] = "match_rms_adamw"
     weight_decay: WeightDecay = 0.1
-    adam_lr_ratio: Ratio = 1.0
+    adam_lr_ratio: Ratio = 0.15
     beta1: Beta1 = 0.9
     beta2: Beta2 = 0.999
     eps: Epsilon = 1e-8

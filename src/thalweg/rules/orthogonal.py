@@ -19,8 +19,8 @@ ITERATIONS: Final = 5
 def newton_schulz(x_KRC: Tensor, eps: float = 1e-7, *, bounded: bool = False) -> Tensor:
     """Return nearly U V^T of each matrix U S V^T, by five steps X = a X + (b A + c A A) X with A = X X^T.
 
-    Takes one matrix (R, C), or K of them. Starts from X / (|X| + eps), `bounded` from X / max(|X|, eps). Computes in the
-    precision of X, on CUDA in bfloat16 where X is float32.
+    Takes one matrix (R, C), or K of them. Starts from X / (|X| + eps), `bounded` from X / max(|X|, eps). Computes in
+    the precision of X, on CUDA in bfloat16 where X is float32.
     """
     a, b, c = COEFFICIENTS
     norm = torch.linalg.vector_norm(x_KRC, dim=(-2, -1), keepdim=True)
@@ -41,7 +41,7 @@ class Orthogonalise(Transformation):
     """Make all singular values of each update nearly 1, times a scale that depends on its shape.
 
     "original" scales by sqrt(max(1, rows / columns)), "match_rms_adamw" by 0.2 * sqrt(max(rows, columns)), which is as
-    long as AdamW's steps are. Matrices of one shape, lying or standing, go through one call.
+    long as AdamW's steps are late in training. Matrices of one shape, lying or standing, go through one call.
     """
 
     scale: Literal["original", "match_rms_adamw", "none"] = "original"

@@ -125,7 +125,7 @@ class ScheduleFreeAdamW(Rule):
     """
 
     name: ClassVar[str] = "schedule-free-adamw"
-    lr: LearningRate = 2.5e-3
+    lr: LearningRate = 5e-3
     beta1: Between = 0.9
     beta2: Beta2 = 0.999
     eps: Epsilon = 1e-8

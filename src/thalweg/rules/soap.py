@@ -164,7 +164,7 @@ class SOAP(Rule):
     """
 
     name: ClassVar[str] = "soap"
-    lr: LearningRate = 3e-3
+    lr: LearningRate = 0.01
     beta1: Beta1 = 0.95
     beta2: Beta2 = 0.95
     shampoo_beta: ShampooBeta = 0.95
