@@ -105,7 +105,6 @@ def test_a_plain_description_gives_the_model_back(case: Case) -> None:
         assert from_plain(MODELS, to_plain(model), "model") == model
 
 
-@pytest.mark.xfail(strict=True, reason="to_plain leaves out a None that is not the default")
 def test_a_convnet_without_norm_stays_without() -> None:
     model = convnet(4, norm="none")
     assert model.norm is None

@@ -76,12 +76,16 @@ def find(catalogue: Catalogue[C], name: str, what: str) -> type[C]:
 
 
 def to_plain(component: Component) -> dict[str, Any]:
-    """Write a component as a plain dict: its name under `kind`, then every field that is not None."""
+    """Write a component as a plain dict: its name under `kind`, then every field; a field that is None by default and
+    stays so is left out, one that was set to None is "none".
+    """
     plain: dict[str, Any] = {"kind": component.name}
     for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every final member is a dataclass
         value = getattr(component, field.name)
         if value is not None:
             plain[field.name] = _plain_value(value)
+        elif field.default is not None and not _is_required(field):
+            plain[field.name] = "none"
     return plain
 
 

@@ -6,6 +6,7 @@ the finaliser of SplitMix64 (Steele, Lea and Flood 2014), on Python integers for
 
 import contextlib
 import hashlib
+import math
 import random
 from collections.abc import Iterator
 
@@ -68,6 +69,23 @@ def uniform(key: Tensor, count: int) -> Tensor:
     value = (value ^ _shift_right(value, 27)) * _MIX2
     value = value ^ _shift_right(value, 31)
     return _shift_right(value, 40).to(torch.float32) * (1.0 / (1 << 24))
+
+
+def fold(key: Tensor, counter: int | Tensor) -> Tensor:
+    """Derive an int64 key of shape () from another and a counter; works under vmap and compile."""
+    value = (key ^ counter) + _STEP
+    value = (value ^ _shift_right(value, 30)) * _MIX1
+    value = (value ^ _shift_right(value, 27)) * _MIX2
+    return value ^ _shift_right(value, 31)
+
+
+def normal(key: Tensor, count: int) -> Tensor:
+    """Draw `count` float32 numbers from N(0, 1) by the method of Box and Muller 1958; as `uniform`, by key and index.
+
+    No draw lies further out than 5.8, the last of 2^24 steps of a uniform number.
+    """
+    length = torch.sqrt(-2 * torch.log1p(-uniform(fold(key, 1), count)))
+    return length * torch.cos(2 * math.pi * uniform(fold(key, 2), count))
 
 
 @contextlib.contextmanager

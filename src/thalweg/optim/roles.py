@@ -54,7 +54,7 @@ def _role(name: str, param: Tensor, layer: nn.Module) -> Role:
     last = name.rpartition(".")[2]
     if isinstance(layer, _EMBEDDINGS) or (param.ndim == 2 and not _has_weight(layer) and _is_a_table(last)):
         return "embedding"
-    if isinstance(layer, _NORMS) or "norm" in type(layer).__name__.lower():
+    if isinstance(layer, _NORMS) or ("norm" in type(layer).__name__.lower() and not _has_weight(layer)):
         return "norm"
     if last.startswith("bias") or last.endswith("bias"):
         return "bias"

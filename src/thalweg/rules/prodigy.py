@@ -28,7 +28,9 @@ from thalweg.rules.scalars import either, number
 Beta3 = Annotated[float | None, Knob("share of the estimate kept at each step", "[0, 1)", low=0.9, high=0.9999)]
 D0 = Annotated[float, Knob("first guess of the distance to the solution", "(0, inf)", low=1e-8, high=1e-2, log=True)]
 DCoef = Annotated[float, Knob("multiplier of the estimated distance", "(0, inf)", low=0.1, high=10, log=True)]
-Growth = Annotated[float, Knob("largest growth of the distance in a step", "(1, inf]", low=1.02, high=10, log=True)]
+Growth = Annotated[
+    float | None, Knob("largest growth of the distance in a step", "(1, inf)", low=1.02, high=10, log=True)
+]
 
 
 @final
@@ -79,7 +81,8 @@ class ByDistance(Placed):
         seen = (seen * hyper["d_coef"]).to(d.dtype)
         first = torch.where(d == d0, torch.maximum(d, seen), d)
         largest = torch.maximum(d_max, seen)
-        return torch.minimum(largest, (first * hyper["growth_rate"]).to(d.dtype)), largest
+        bound = hyper.get("growth_rate")
+        return largest if bound is None else torch.minimum(largest, (first * bound).to(d.dtype)), largest
 
     def _change(self, name: str, step: Tensor, params: Params, hyper: Hyper, rate: Tensor) -> Tensor:
         pulled = step + params[name] * (hyper["weight_decay"] * self.decays.get(name, 1.0))
@@ -96,8 +99,9 @@ class Prodigy(Rule):
     params = params - rate * (m / (sqrt(s) + d' * eps) + weight_decay * params)
     d' = max(d, d_coef * p / |q|_1), but at most growth_rate * d
 
-    beta3 is sqrt(beta2) if None. Leave lr = 1 and let a schedule move it. `bias_correction` multiplies the rate by
-    sqrt(1 - beta2^t) / (1 - beta1^t), as optax always does; `safeguard_warmup` takes d for the rate in q.
+    beta3 is sqrt(beta2), and growth_rate has no bound, where they are None. Leave lr = 1 and let a schedule move it.
+    `bias_correction` multiplies the rate by sqrt(1 - beta2^t) / (1 - beta1^t), as optax always does;
+    `safeguard_warmup` takes d for the rate in q.
 
     Source: Mishchenko and Defazio 2024, algorithm 4, by the authors' package `prodigyopt`.
 
@@ -113,7 +117,7 @@ class Prodigy(Rule):
     eps: Epsilon = 1e-8
     d0: D0 = 1e-6
     d_coef: DCoef = 1.0
-    growth_rate: Growth = float("inf")
+    growth_rate: Growth = None
     weight_decay: WeightDecay = 0.0
     bias_correction: bool = False
     safeguard_warmup: bool = False
