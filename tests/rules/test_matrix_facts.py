@@ -464,7 +464,7 @@ def test_newton_on_a_flat_direction_without_damping_is_nan():
         (lambda: SOAP(frequency=1.5), r"`SOAP\(frequency=...\)` must be a whole number, got 1.5."),
         (lambda: ScheduleFreeSGD(momentum=0.0), r"`ScheduleFreeSGD\(momentum=...\)` must lie in \(0, 1\), got 0.0."),
         (lambda: ScheduleFreeAdamW(warmup_steps=-1), r"`ScheduleFreeAdamW\(warmup_steps=...\)` must lie in \[0, inf\)"),
-        (lambda: Prodigy(growth_rate=1.0), r"`Prodigy\(growth_rate=...\)` must lie in \(1, inf\], got 1.0."),
+        (lambda: Prodigy(growth_rate=1.0), r"`Prodigy\(growth_rate=...\)` must lie in \(1, inf\), got 1.0."),
         (lambda: SAM(rule="sgd", rho=0.0), r"`SAM\(rho=...\)` must lie in \(0, inf\), got 0.0."),
         (lambda: Newton(damping=-1.0), r"`Newton\(damping=...\)` must lie in \[0, inf\), got -1.0."),
     ],
