@@ -11,7 +11,7 @@ from thalweg.core.types import Hyper, Params
 from thalweg.rules.around import Around
 from thalweg.rules.base import Count, Judged, Rule, State, Transformation, scaled_sum
 from thalweg.rules.moments import zeros_like
-from thalweg.rules.scalars import number
+from thalweg.rules.scalars import either, number
 
 
 @final
@@ -27,7 +27,7 @@ class AverageRecent(Judged):
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         decay: float | Tensor = hyper["average_decay"]
         if self.copies_first:
-            decay = torch.where(step == 0, 0.0, decay) if isinstance(step, Tensor) else decay * (step > 0)
+            decay = either(step == 0, 0.0, decay)
         average = {
             name: scaled_sum(params[name] + change, 1 - decay, state["average"][name] * decay)
             for name, change in updates.items()

@@ -29,7 +29,7 @@ class Place:
     weight_decay: float | Tensor = 1.0
     parts: tuple[tuple[Role, int], ...] = ()
     """Of parameters that lie flat in one: the role of each and how many numbers it has."""
-    device: torch.device = torch.device("cpu")
+    device: torch.device | None = None
 
 
 Layout: TypeAlias = Mapping[str, Place]

@@ -21,7 +21,8 @@ class SignOfMean(Transformation):
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         del params, step
         beta1, beta2, m = hyper["beta1"], hyper["beta2"], state["mean"]
-        signs = {name: scaled_sum(g, 1 - beta1, m[name] * beta1).sign() for name, g in updates.items()}
+        mixed = {name: scaled_sum(g, 1 - beta1, m[name] * beta1) for name, g in updates.items()}
+        signs = {name: c.sign().where(c == c, c) for name, c in mixed.items()}  # torch's sign of NaN is 0
         return signs, {"mean": {name: scaled_sum(g, 1 - beta2, m[name] * beta2) for name, g in updates.items()}}
 
 

@@ -35,7 +35,7 @@ class AddNoise(Transformation):
         sigma = (hyper["noise"] / counted(step) ** hyper["noise_decay"]) ** 0.5
         noisy = {}
         for (name, g), draw in zip(updates.items(), draws, strict=True):
-            noisy[name] = g + (draw.view(g.shape) * sigma).to(g.dtype)
+            noisy[name] = g + draw.view(g.shape).to(g.dtype) * sigma
         return noisy, {}
 
 

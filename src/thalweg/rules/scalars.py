@@ -27,7 +27,11 @@ def greatest(left: Number, right: Number) -> Number:
 
 def either(condition: bool | Tensor, yes: Number, no: Number) -> Number:
     """Return `yes` where the condition holds, else `no`."""
-    return torch.where(condition, *_alike(yes, no)) if isinstance(condition, Tensor) else yes if condition else no
+    if not isinstance(condition, Tensor):
+        return yes if condition else no
+    if not isinstance(yes, Tensor) and not isinstance(no, Tensor):  # where would take two numbers for float32
+        yes = torch.tensor(yes, dtype=torch.float64, device=condition.device)
+    return torch.where(condition, *_alike(yes, no))
 
 
 def counted(step: Count) -> Number:

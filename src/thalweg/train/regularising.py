@@ -130,4 +130,6 @@ def _share(place: Place, roles: Sequence[str]) -> float | Tensor:
     inside = [role in roles for role, _ in place.parts]
     if all(inside) or not any(inside):
         return float(all(inside))
-    return torch.cat([torch.full((count,), float(role in roles)) for role, count in place.parts]).to(place.device)
+    return torch.cat([torch.full((count,), float(role in roles)) for role, count in place.parts]).to(
+        place.device or "cpu"
+    )
