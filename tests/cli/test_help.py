@@ -11,8 +11,10 @@ import thalweg
 from thalweg.cli.front import VERBS
 from thalweg.cli.pages import width_of, wrap
 from thalweg.cli.runs import VERBS as RUNS_VERBS
+from thalweg.cli.schedule import command as schedule
 
 LANGUAGES = ("en", "zh")
+INNER = [*(("runs", verb) for verb in RUNS_VERBS), *(("schedule", verb) for verb in schedule.verbs)]
 
 
 @pytest.mark.parametrize("args", [["--help"], ["--version"], [], ["train", "--help"], ["runs", "--help"]])
@@ -49,7 +51,7 @@ def test_version(call: Any) -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("verb", [(), *((v,) for v in VERBS), *(("runs", v) for v in RUNS_VERBS)])
+@pytest.mark.parametrize("verb", [(), *((v,) for v in VERBS), *INNER])
 def test_every_page_fits_80_columns(call: Any, verb: tuple[str, ...], lang: str) -> None:
     result = call(*verb, "--help", "--lang", lang)
     assert result.exit_code == 0, result.output
@@ -59,7 +61,7 @@ def test_every_page_fits_80_columns(call: Any, verb: tuple[str, ...], lang: str)
     assert len(lines) > 5
 
 
-@pytest.mark.parametrize("verb", [*((v,) for v in VERBS if v != "runs"), *(("runs", v) for v in RUNS_VERBS)])
+@pytest.mark.parametrize("verb", [*((v,) for v in VERBS if v not in ("runs", "schedule")), *INNER])
 def test_every_verb_has_the_common_options(call: Any, verb: tuple[str, ...]) -> None:
     page = call(*verb, "--help").output
     assert all(option in page for option in ("--json", "--quiet", "--lang", "--help"))

@@ -21,6 +21,10 @@ VERBS = {  # verb: (module, attribute, block of the help page)
     "runs": ("thalweg.cli.runs", "command", "look"),
     "report": ("thalweg.cli.report", "command", "look"),
     "plot": ("thalweg.cli.plot", "command", "look"),
+    "list": ("thalweg.cli.listing", "command", "learn"),
+    "survey": ("thalweg.cli.survey", "command", "learn"),
+    "schedule": ("thalweg.cli.schedule", "command", "learn"),
+    "descend": ("thalweg.cli.descend", "command", "learn"),
     "env": ("thalweg.cli.env", "command", "machine"),
 }
 
