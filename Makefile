@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-long check bench format clean
+.PHONY: help run test test-long check docs bench format clean
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -24,14 +24,17 @@ test-long: $(READY) ## the tests that take longer, among them 200 kills at rando
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m long
 
 check: $(READY) ## format, lint, types, layers
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(READY) ## put the code into the house's format
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks docs
+	$(BIN)/ruff check --fix src tests benchmarks docs
+
+docs: $(READY) ## write the catalogues' tables into the documents
+	$(BIN)/python docs/make_tables.py
 
 bench: $(READY) ## measure the speed claims; peers from PyPI are installed beside
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
