@@ -10,6 +10,7 @@ from torch import Tensor
 from thalweg.core import Knob
 from thalweg.core.types import Hyper, Params
 from thalweg.rules.base import Beta1, Beta2, Count, Epsilon, LearningRate, Rule, State, Transformation, WeightDecay
+from thalweg.rules.chain import scaled_sum
 from thalweg.rules.decay import AddDecay
 from thalweg.rules.moments import correction, zeros_like
 from thalweg.rules.rate import ByRate
@@ -61,8 +62,8 @@ class AdamInEigenbasis(Transformation):
         x = as_matrix(g) if sides else g
         old_m, old_v = (slots[slot][name].view_as(x) for slot in ("mean", "square"))
         bases = [slots[f"{side}_basis"][name] for side in sides]
-        m = old_m * hyper["beta1"] + x * (1 - hyper["beta1"])
-        v = old_v * beta2 + _turn(x, bases, sides) ** 2 * (1 - beta2)
+        m = _moved(old_m, x, hyper["beta1"])
+        v = _moved(old_v, _turn(x, bases, sides).square(), beta2)
         u = _turn(m, bases, sides) / (v.sqrt() + hyper["eps"])
         u = _turn(u, [basis.mT for basis in bases], sides) * self._correction(hyper, step)
         if self.skip_first:
@@ -80,8 +81,8 @@ class AdamInEigenbasis(Transformation):
 
         Returns v with its axis sorted as the basis is.
         """
-        beta, outer = hyper["shampoo_beta"], x @ x.mT if side == "left" else x.mT @ x
-        matrix = slots[side][name] = slots[side][name] * beta + outer * (1 - beta)
+        outer = x @ x.mT if side == "left" else x.mT @ x
+        matrix = slots[side][name] = _moved(slots[side][name], outer, hyper["shampoo_beta"])
         basis = slots[f"{side}_basis"][name]
         due = (step % hyper["frequency"] == 0) & (step > 0)
         if due is not False:
@@ -108,6 +109,10 @@ def _turn(x: Tensor, bases: list[Tensor], sides: Sides) -> Tensor:
     for basis, side in zip(bases, sides, strict=True):
         x = basis.mT @ x if side == "left" else x @ basis
     return x
+
+
+def _moved(old: Tensor, new: Tensor, beta: float | Tensor) -> Tensor:
+    return scaled_sum(new, 1 - beta, old * beta)
 
 
 def _eigenbasis(matrix: Tensor) -> Tensor:
