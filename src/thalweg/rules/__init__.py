@@ -2,9 +2,13 @@
 
 from thalweg.core import members
 from thalweg.rules.adabound import AdaBound as AdaBound
+from thalweg.rules.adadelta import Adadelta as Adadelta
 from thalweg.rules.adafactor import Adafactor as Adafactor
+from thalweg.rules.adagrad import Adagrad as Adagrad
 from thalweg.rules.adam import Adam as Adam
 from thalweg.rules.adam import AdamW as AdamW
+from thalweg.rules.adamax import Adamax as Adamax
+from thalweg.rules.amsgrad import AMSGrad as AMSGrad
 from thalweg.rules.around import Around as Around
 from thalweg.rules.averages import EMA as EMA
 from thalweg.rules.averages import SWA as SWA
@@ -38,11 +42,13 @@ from thalweg.rules.layout import layout_flat as layout_flat
 from thalweg.rules.lion import Lion as Lion
 from thalweg.rules.lookahead import Lookahead as Lookahead
 from thalweg.rules.muon import Muon as Muon
+from thalweg.rules.nadam import NAdam as NAdam
 from thalweg.rules.newton import Newton as Newton
 from thalweg.rules.newton import SaddleFreeNewton as SaddleFreeNewton
 from thalweg.rules.noise import GradientNoise as GradientNoise
 from thalweg.rules.orthogonal import newton_schulz as newton_schulz
 from thalweg.rules.prodigy import Prodigy as Prodigy
+from thalweg.rules.radam import RAdam as RAdam
 from thalweg.rules.rmsprop import RMSProp as RMSProp
 from thalweg.rules.sam import SAM as SAM
 from thalweg.rules.schedule_free import ScheduleFreeAdamW as ScheduleFreeAdamW

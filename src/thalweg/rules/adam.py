@@ -1,10 +1,10 @@
 """Adam, with and without bias correction; AdamW, whose decay stands apart from the gradient."""
 
 import dataclasses
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 from thalweg.rules.base import Beta1, Beta2, Epsilon, LearningRate, Rule, Transformation, WeightDecay
-from thalweg.rules.decay import AddDecay
+from thalweg.rules.decay import AddDecay, with_decay
 from thalweg.rules.moments import MeanOverRootSquare
 from thalweg.rules.rate import ByRate
 
@@ -17,8 +17,11 @@ class Adam(Rule):
     m = beta1 * m + (1 - beta1) * g;  s = beta2 * s + (1 - beta2) * g²
     params = params - lr * (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + eps)
 
-    `bias_correction=False` leaves both denominators out, as the slides write it. `weight_decay` is coupled: it goes
-    into g. Source: Kingma and Ba 2015, algorithm 1.
+    `bias_correction=False` leaves both denominators out, as the slides write it. In "keras" eps joins the root before
+    its correction, (sqrt(s) + eps) / sqrt(1 - beta2^t), as at the end of the paper's section 2. `weight_decay` is
+    coupled: it goes into g; in "keras" it is decoupled, as in `AdamW`.
+
+    Source: Kingma and Ba 2015, algorithm 1.
 
     >>> Adam(lr=0.001).hyper()["beta2"]
     0.999
@@ -31,9 +34,12 @@ class Adam(Rule):
     eps: Epsilon = 1e-8
     bias_correction: bool = True
     weight_decay: WeightDecay = 0.0
+    convention: Literal["torch", "optax", "keras", "paper"] = "torch"
 
     def chain(self) -> tuple[Transformation, ...]:
-        return (AddDecay(), MeanOverRootSquare(corrected=self.bias_correction), ByRate())
+        is_kerass = self.convention == "keras"
+        step = MeanOverRootSquare(corrected=self.bias_correction, eps_at="raw" if is_kerass else "outside")
+        return (*with_decay(step, apart=is_kerass), ByRate())
 
 
 @final
@@ -43,7 +49,8 @@ class AdamW(Rule):
 
     params = params - lr * (adam's step + weight_decay * params)
 
-    Source: Loshchilov and Hutter 2019, algorithm 2, with the decay multiplied by lr as torch does.
+    "keras" has eps as in its Adam. Source: Loshchilov and Hutter 2019, algorithm 2, with the decay multiplied by lr as
+    all libraries do; in the paper it is not, its lambda is lr * weight_decay.
 
     >>> AdamW(lr=0.001).hyper()["weight_decay"]
     0.01
@@ -55,6 +62,8 @@ class AdamW(Rule):
     beta2: Beta2 = 0.999
     eps: Epsilon = 1e-8
     weight_decay: WeightDecay = 0.01
+    convention: Literal["torch", "optax", "keras"] = "torch"
 
     def chain(self) -> tuple[Transformation, ...]:
-        return (MeanOverRootSquare(), AddDecay(), ByRate())
+        step = MeanOverRootSquare(eps_at="raw" if self.convention == "keras" else "outside")
+        return (step, AddDecay(), ByRate())

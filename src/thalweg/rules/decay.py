@@ -46,3 +46,35 @@ def _pulled(update: Tensor, param: Tensor, decay: float | Tensor, share: float |
     if not isinstance(share, Tensor) and not share:
         return update
     return update + param * (share * decay)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class PullApart(Placed):
+    """Pull the weights to zero beside a change that is finished: change - lr * weight_decay * params.
+
+    Where the rate is part of the velocity, `AddDecay` has no place that would leave the decay out of the velocity.
+    """
+
+    shares: Mapping[str, float | Tensor] = dataclasses.field(default_factory=dict)
+
+    def place(self, layout: Layout) -> Transformation:
+        rates, decays = shares_of(layout, "lr"), shares_of(layout, "weight_decay")
+        return PullApart({n: rates.get(n, 1.0) * decays.get(n, 1.0) for n in layout if n in rates or n in decays})
+
+    def init(self, params: Params) -> State:
+        del params
+        return {}
+
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
+        del state, step
+        decay = hyper["weight_decay"]
+        if isinstance(decay, float) and not decay:
+            return updates, {}
+        pull = hyper["lr"] * decay
+        return {n: change - params[n] * (self.shares.get(n, 1.0) * pull) for n, change in updates.items()}, {}
+
+
+def with_decay(step: Transformation, *, apart: bool) -> tuple[Transformation, Transformation]:
+    """Return a chain with the decay before the step, as a part of the gradient, or after it, apart."""
+    return (step, AddDecay()) if apart else (AddDecay(), step)

@@ -25,6 +25,8 @@ def fused(rule: Rule, params: Params) -> Fused | None:
     kinds = {(param.device, param.dtype) for param in params.values()}
     if len(kinds) != 1 or not all(d.type in ("cpu", "cuda") and t == torch.float32 for d, t in kinds):
         return None
+    if getattr(rule, "convention", "torch") not in ("torch", "optax"):
+        return None
     if isinstance(rule, SGD) and rule.velocity == "sum" and hasattr(torch, "_fused_sgd_"):
         return _sgd(rule, names)
     if isinstance(rule, AdamW) and hasattr(torch, "_fused_adamw_"):
@@ -36,12 +38,11 @@ def fused(rule: Rule, params: Params) -> Fused | None:
 
 def _sgd(rule: SGD, names: list[str]) -> Fused:
     def update(params: list[Tensor], grads: list[Tensor], state: State, hyper: dict[str, float], step: int) -> None:
-        del step
         velocity = [state["velocity"][name] for name in names] if rule.momentum else []
         torch._fused_sgd_(
             params, grads, velocity, lr=hyper["lr"], momentum=hyper["momentum"],
-            weight_decay=hyper["weight_decay"], dampening=0.0, nesterov=rule.nesterov,
-            maximize=False, is_first_step=False,
+            weight_decay=hyper["weight_decay"], dampening=hyper["dampening"], nesterov=rule.nesterov,
+            maximize=False, is_first_step=step == 0,
         )  # fmt: skip
 
     return update

@@ -1,12 +1,20 @@
-"""Running moments of the gradient: velocity, mean, mean square."""
+"""Running moments of the gradient: velocity, mean, root of the mean square, and one divided by another.
+
+A denominator is a transformation like the others: it turns the gradient into what `Divide` divides by.
+"""
 
 import dataclasses
+import functools
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from thalweg.core.types import Hyper, Params
 from thalweg.rules.base import Count, State, Transformation, scaled_sum
+
+EpsAt: TypeAlias = Literal["outside", "inside", "raw", "nowhere"]
+"""Where eps stands: beside the corrected root, under it, beside the root before its correction, or not at all."""
 
 
 def zeros_like(params: Params) -> Params:
@@ -18,6 +26,25 @@ def correction(rate: float | Tensor, step: Count) -> float | Tensor:
     """Return 1 - rate^(step + 1): the weight that an average started at zero has gathered so far."""
     count = step + 1
     return 1 - rate ** (count.double() if isinstance(count, Tensor) else count)  # float32 would lose five digits here
+
+
+def averaged(old: Params, new: Params, beta: float | Tensor) -> Params:
+    """Return beta old + (1 - beta) new for each tensor; one operation where beta is a number."""
+    if isinstance(beta, float):
+        return {name: old[name].lerp(value, 1 - beta) for name, value in new.items()}
+    return {name: old[name] * beta + value * (1 - beta) for name, value in new.items()}
+
+
+def averaged_square(old: Params, new: Params, beta: float | Tensor) -> Params:
+    """Return beta old + (1 - beta) new² for each tensor."""
+    if isinstance(beta, float):
+        return {name: (old[name] * beta).addcmul(value, value, value=1 - beta) for name, value in new.items()}
+    return {name: old[name] * beta + value * value * (1 - beta) for name, value in new.items()}
+
+
+def above_zero(value: Tensor) -> Tensor:
+    """Return what may be divided by where there is no eps: never less than the smallest normal number."""
+    return value.clamp(min=torch.finfo(value.dtype).tiny)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +86,68 @@ class Mean(Transformation):
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         del params
         beta = hyper[self.beta]
-        m = {name: scaled_sum(g, 1 - beta, state["mean"][name] * beta) for name, g in updates.items()}
+        m = averaged(state["mean"], updates, beta)
         if not self.corrected:
             return m, {"mean": m}
         gathered = correction(beta, step)
         return {name: value / gathered for name, value in m.items()}, {"mean": m}
+
+
+@dataclasses.dataclass(frozen=True)
+class RootSquare(Transformation):
+    """Give the root of the average square: s = beta s + (1 - beta) g²; sqrt(s / c) + eps, c = 1 - beta^t or 1.
+
+    `eps_at` says where eps stands: sqrt(s / c) + eps, sqrt(s / c + eps), (sqrt(s) + eps) / sqrt(c), or nowhere.
+    """
+
+    beta: str = "beta2"
+    corrected: bool = True
+    eps_at: EpsAt = "outside"
+
+    def init(self, params: Params) -> State:
+        return {"square": zeros_like(params)}
+
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
+        del params
+        s = averaged_square(state["square"], updates, hyper[self.beta])
+        gathered = correction(hyper[self.beta], step) if self.corrected else None
+        return rooted(s, hyper["eps"], self.eps_at, gathered), {"square": s}
+
+
+def rooted(s: Params, eps: float | Tensor, at: EpsAt, gathered: float | Tensor | None) -> Params:
+    """Return the root of each s / gathered, with eps at its place."""
+    if at == "inside":
+        return {name: ((value if gathered is None else value / gathered) + eps).sqrt() for name, value in s.items()}
+    if at == "raw":
+        root = 1.0 if gathered is None else gathered**0.5
+        return {name: (value.sqrt() + eps) / root for name, value in s.items()}
+    roots = {name: value.sqrt() for name, value in s.items()}
+    if gathered is not None:
+        root = gathered**0.5
+        roots = {name: value / root for name, value in roots.items()}
+    if at == "nowhere":
+        return {name: above_zero(value) for name, value in roots.items()}
+    return {name: value + eps for name, value in roots.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Divide(Transformation):
+    """Divide what one transformation makes of the gradient by what another does; without `top`, the gradient itself."""
+
+    by: Transformation
+    top: Transformation | None = None
+
+    def init(self, params: Params) -> State:
+        slots = {} if self.top is None else self.top.init(params)
+        return {**slots, **self.by.init(params)}
+
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
+        slots: State = {}
+        top = updates
+        if self.top is not None:
+            top, slots = self.top.apply(updates, state, params, hyper, step)
+        below, more = self.by.apply(updates, state, params, hyper, step)
+        return {name: value / below[name] for name, value in top.items()}, {**slots, **more}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,17 +163,16 @@ class MeanOverRootSquare(Transformation):
     beta1: str = "beta1"
     beta2: str = "beta2"
     corrected: bool = True
+    eps_at: EpsAt = "outside"
+
+    @functools.cached_property
+    def parts(self) -> Divide:
+        """What is divided by what."""
+        mean = Mean(self.beta1, self.corrected) if self.beta1 else None
+        return Divide(RootSquare(self.beta2, self.corrected, self.eps_at), mean)
 
     def init(self, params: Params) -> State:
-        slots = {"square": zeros_like(params)}
-        return {"mean": zeros_like(params), **slots} if self.beta1 else slots
+        return self.parts.init(params)
 
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
-        beta2, eps = hyper[self.beta2], hyper["eps"]
-        top, slots = (
-            Mean(self.beta1, self.corrected).apply(updates, state, params, hyper, step) if self.beta1 else (updates, {})
-        )
-        s = {name: scaled_sum(g * g, 1 - beta2, state["square"][name] * beta2) for name, g in updates.items()}
-        root = correction(beta2, step) ** 0.5 if self.corrected else 1.0
-        scaled = {name: top[name] / (value.sqrt() / root + eps) for name, value in s.items()}
-        return scaled, {**slots, "square": s}
+        return self.parts.apply(updates, state, params, hyper, step)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, final
 
 from thalweg.core import Knob, law
 from thalweg.rules.base import LearningRate, Momentum, Rule, Transformation, WeightDecay
-from thalweg.rules.decay import AddDecay
+from thalweg.rules.decay import AddDecay, PullApart
 from thalweg.rules.moments import Velocity
 from thalweg.rules.rate import ByRate
 
@@ -20,8 +20,8 @@ class SGD(Rule):
     params = params - lr * v
 
     With velocity="average" the same path needs a rate 1 / (1 - momentum) times as large. As in torch, the first
-    gradient is not dampened. Keras multiplies by lr before the velocity and not after, which is the same while lr
-    stays; optax's is torch's.
+    gradient is not dampened. In "keras" and "paper" lr stands inside the velocity, v = momentum * v + lr * g and params
+    = params - v, which is the same while lr stays; optax's is torch's. `weight_decay` is coupled, in "keras" decoupled.
 
     Source: Robbins and Monro 1951; Polyak 1964; Nesterov 1983 in the form of Sutskever et al. 2013.
 
@@ -38,6 +38,7 @@ class SGD(Rule):
     velocity: Literal["sum", "average"] = "sum"
     nesterov: bool = False
     weight_decay: WeightDecay = 0.0
+    convention: Literal["torch", "optax", "keras", "paper"] = "torch"
 
     def check(self) -> None:
         if self.nesterov and not self.momentum:
@@ -45,8 +46,13 @@ class SGD(Rule):
         if self.dampening and (self.nesterov or self.velocity == "average" or not self.momentum):
             cure = "Leave dampening out."
             raise law("SGD(dampening=...)", "needs a plain momentum with velocity='sum'", self.dampening, cure)
+        if self.dampening and self.convention != "torch":
+            raise law("SGD(dampening=...)", "is torch's alone", self.convention, "Leave dampening out.")
 
     def chain(self) -> tuple[Transformation, ...]:
         average = self.velocity == "average"
-        speed = (Velocity(average=average, nesterov=self.nesterov, dampened=bool(self.dampening)),)
-        return (AddDecay(), *(speed if self.momentum else ()), ByRate())
+        steps = (Velocity(average=average, nesterov=self.nesterov, dampened=bool(self.dampening)),)
+        speed = steps if self.momentum else ()
+        if self.convention == "keras":
+            return (ByRate(), *speed, PullApart())
+        return (AddDecay(), ByRate(), *speed) if self.convention == "paper" else (AddDecay(), *speed, ByRate())

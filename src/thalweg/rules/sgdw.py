@@ -1,39 +1,13 @@
 """SGD with momentum whose decay stands apart from the velocity."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar, Literal, final
 
-from torch import Tensor
-
 from thalweg.core import law
-from thalweg.core.types import Hyper, Params
-from thalweg.rules.base import Count, LearningRate, Momentum, Placed, Rule, State, Transformation, WeightDecay
-from thalweg.rules.decay import AddDecay
-from thalweg.rules.layout import Layout, shares_of
+from thalweg.rules.base import LearningRate, Momentum, Rule, Transformation, WeightDecay
+from thalweg.rules.decay import AddDecay, PullApart
 from thalweg.rules.moments import Velocity
 from thalweg.rules.rate import ByRate
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class PullApart(Placed):
-    """Pull the weights to zero beside a change that is finished: change - lr * weight_decay * params."""
-
-    shares: Mapping[str, float | Tensor] = dataclasses.field(default_factory=dict)
-
-    def place(self, layout: Layout) -> Transformation:
-        rates, decays = shares_of(layout, "lr"), shares_of(layout, "weight_decay")
-        return PullApart({name: rates.get(name, 1.0) * decays.get(name, 1.0) for name in layout})
-
-    def init(self, params: Params) -> State:
-        del params
-        return {}
-
-    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
-        del state, step
-        pull = hyper["lr"] * hyper["weight_decay"]
-        return {n: change - params[n] * (pull * self.shares.get(n, 1.0)) for n, change in updates.items()}, {}
 
 
 @final
