@@ -59,7 +59,7 @@ class _Pen:
 
     def __init__(self, curves: Curves) -> None:
         self.curves = curves
-        self.font = _chinese_font()
+        self.font = chinese_font()
         self.lang = language() if self.font else "en"
         self.unit = curves.steps_per_epoch if np.isfinite(curves.steps_per_epoch) else 1.0
 
@@ -192,7 +192,7 @@ class _Pen:
         return font_manager.FontProperties(family=["DejaVu Sans", *filter(None, [self.font])], size=9)
 
 
-def _chinese_font() -> str | None:
+def chinese_font() -> str | None:
     known = set(font_manager.get_font_names())
     return next((name for name in _CHINESE if name in known), None)
 

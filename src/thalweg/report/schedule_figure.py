@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from thalweg.core import language, say
-from thalweg.report.figures import _chinese_font
+from thalweg.report.figures import chinese_font
 from thalweg.schedules import Progress, Schedule, progress
 
 _INK, _SOFT, _HAIR = "#1b1d21", "#5d6068", "#e4e1d9"
@@ -54,7 +54,7 @@ def plot_schedules(
             axes.fill_between(
                 epochs,
                 values * (lr or 1.0),
-                step="post" if few else None,
+                step="post" if few else None,  # type: ignore[arg-type]  # matplotlib takes the word
                 color=style["color"],
                 alpha=0.07,
                 linewidth=0,
@@ -81,7 +81,7 @@ def curve(schedule: Schedule, run: Progress, most: int = _MOST_POINTS) -> tuple[
 
 
 def _dress(axes: Axes, run: Progress, *, name: str, log: bool) -> None:
-    font = _chinese_font()
+    font = chinese_font()
     lang = language() if font else "en"
     face: dict[str, Any] = {"fontfamily": ["DejaVu Sans", *filter(None, [font])]}
     axes.set_title(say(f"report.{name}", lang), loc="left", pad=12, fontsize=12, fontweight="bold", color=_INK, **face)
@@ -102,7 +102,7 @@ def _dress(axes: Axes, run: Progress, *, name: str, log: bool) -> None:
 
 def _name(axes: Axes, columns: int) -> None:
     """Name the curves below the picture, in letters of one width: a schedule is written as it is typed."""
-    font = font_manager.FontProperties(family=["DejaVu Sans Mono", *filter(None, [_chinese_font()])], size=9)
+    font = font_manager.FontProperties(family=["DejaVu Sans Mono", *filter(None, [chinese_font()])], size=9)
     axes.legend(
         loc="upper left",
         bbox_to_anchor=(-0.006, -0.12),

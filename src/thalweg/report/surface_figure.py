@@ -12,7 +12,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from thalweg.core import Outcome, UsageError, language, say
-from thalweg.report.figures import _chinese_font as chinese_font
+from thalweg.report.figures import chinese_font
 from thalweg.surface import Path, heights
 
 _INK, _SOFT, _HAIR = "#1b1d21", "#5d6068", "#e4e1d9"

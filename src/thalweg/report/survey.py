@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from thalweg.core import UsageError, language, say
 from thalweg.init import Survey, SurveyRow
-from thalweg.report.figures import _chinese_font as chinese_font
+from thalweg.report.figures import chinese_font
 
 _INK, _SOFT, _HAIR = "#1b1d21", "#5d6068", "#e4e1d9"
 _BLUE, _ORANGE = "#1f5f9e", "#bf5a0b"
