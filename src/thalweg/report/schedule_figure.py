@@ -54,7 +54,7 @@ def plot_schedules(
             axes.fill_between(
                 epochs,
                 values * (lr or 1.0),
-                step="post" if few else None,  # type: ignore[arg-type]  # matplotlib takes the word
+                **({"step": "post"} if few else {}),
                 color=style["color"],
                 alpha=0.07,
                 linewidth=0,
