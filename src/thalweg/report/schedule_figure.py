@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -51,10 +51,11 @@ def plot_schedules(
             **style,
         )
         if len(schedules) == 1:
+            step: Literal["post"] | None = "post" if few else None
             axes.fill_between(
                 epochs,
                 values * (lr or 1.0),
-                **({"step": "post"} if few else {}),
+                step=step,
                 color=style["color"],
                 alpha=0.07,
                 linewidth=0,
