@@ -1,7 +1,7 @@
 """Clipping: no number of the gradient, or not the gradient as a whole, larger than a bound."""
 
 import dataclasses
-from typing import Annotated, ClassVar, final
+from typing import Annotated, ClassVar, Final, Literal, final
 
 import torch
 from torch import Tensor
@@ -28,7 +28,9 @@ class BoundNumbers(Transformation):
 
 @dataclasses.dataclass(frozen=True)
 class BoundNorm(Transformation):
-    """Shorten the gradient of all parameters together: g * min(1, clip_norm / |g|)."""
+    """Shorten the gradient of all parameters together: g * min(1, clip_norm / (|g| + margin))."""
+
+    margin: float = 0.0
 
     def init(self, params: Params) -> State:
         del params
@@ -36,8 +38,26 @@ class BoundNorm(Transformation):
 
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         del state, params, step
-        share = (hyper["clip_norm"] / global_norm(updates)).clamp(max=1.0)
+        share = (hyper["clip_norm"] / (global_norm(updates) + self.margin)).clamp(max=1.0)
         return {name: g * share.to(g.dtype) for name, g in updates.items()}, {}
+
+
+@dataclasses.dataclass(frozen=True)
+class BoundEachNorm(Transformation):
+    """Shorten the gradient of each parameter by itself."""
+
+    margin: float = 0.0
+    flat: ClassVar[bool] = False
+
+    def init(self, params: Params) -> State:
+        del params
+        return {}
+
+    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
+        whole, shortened = BoundNorm(self.margin), {}
+        for name, g in updates.items():
+            shortened.update(whole.apply({name: g}, state, params, hyper, step)[0])
+        return shortened, {}
 
 
 def global_norm(named: Params) -> Tensor:
@@ -67,14 +87,19 @@ class ClipValue(Around):
         return (BoundNumbers(), *self.rule.chain())
 
 
+_MARGIN: Final = {"torch": 1e-6, "optax": 0.0, "keras": 0.0, "paper": 0.0}
+
+
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ClipNorm(Around):
     """Shorten a gradient longer than `clip_norm` to that length before the rule sees it.
 
-    g = g * min(1, clip_norm / |g|), |g| over all parameters together
+    g = g * min(1, clip_norm / |g|), |g| over all parameters together, or with `each` over each one alone
 
-    Keeps the direction. torch adds 1e-6 to |g|, we do not. Source: Pascanu et al. 2013, algorithm 1.
+    Keeps the direction (with `each`, that within a parameter). "torch" divides by |g| + 1e-6; the others are one.
+
+    Source: Pascanu et al. 2013, algorithm 1.
 
     >>> ClipNorm(rule="sgd", clip_norm=1.0).lr
     0.1
@@ -83,6 +108,9 @@ class ClipNorm(Around):
     name: ClassVar[str] = "clip-norm"
     rule: Rule
     clip_norm: Annotated[float, Knob("largest norm of the gradient", "(0, inf)", low=0.01, high=100, log=True)] = 1.0
+    each: bool = False
+    convention: Literal["torch", "optax", "keras", "paper"] = "paper"
 
     def chain(self) -> tuple[Transformation, ...]:
-        return (BoundNorm(), *self.rule.chain())
+        margin = _MARGIN[self.convention]
+        return (BoundEachNorm(margin) if self.each else BoundNorm(margin), *self.rule.chain())

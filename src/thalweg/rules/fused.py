@@ -4,6 +4,7 @@ On a CPU a step of Adam over ten million weights takes about a third of the time
 hundred thousand weights the plain operations on one flat tensor are faster (benchmarks/train_large.py).
 """
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from thalweg.core.types import Params
 from thalweg.rules.adam import Adam, AdamW
+from thalweg.rules.amsgrad import AMSGrad
 from thalweg.rules.base import Rule, State
 from thalweg.rules.sgd import SGD
 
@@ -25,14 +27,21 @@ def fused(rule: Rule, params: Params) -> Fused | None:
     kinds = {(param.device, param.dtype) for param in params.values()}
     if len(kinds) != 1 or not all(d.type in ("cpu", "cuda") and t == torch.float32 for d, t in kinds):
         return None
-    if getattr(rule, "convention", "torch") not in ("torch", "optax"):
+    kernel = _kernel(rule)
+    return None if kernel is None else kernel(names)
+
+
+def _kernel(rule: Rule) -> Callable[[list[str]], Fused] | None:
+    """Return what makes the kernel from the parameters' names: for rules whose convention is torch's arithmetic."""
+    convention = getattr(rule, "convention", "torch")
+    if isinstance(rule, AMSGrad) and convention == "torch":
+        return functools.partial(_adam, decoupled=rule.decoupled_weight_decay, largest=True)
+    if convention not in ("torch", "optax"):
         return None
-    if isinstance(rule, SGD) and rule.velocity == "sum" and hasattr(torch, "_fused_sgd_"):
-        return _sgd(rule, names)
-    if isinstance(rule, AdamW) and hasattr(torch, "_fused_adamw_"):
-        return _adam(torch._fused_adamw_, names)
-    if isinstance(rule, Adam) and rule.bias_correction and hasattr(torch, "_fused_adam_"):
-        return _adam(torch._fused_adam_, names)
+    if isinstance(rule, SGD) and rule.velocity == "sum":
+        return functools.partial(_sgd, rule)
+    if isinstance(rule, AdamW) or (isinstance(rule, Adam) and rule.bias_correction):
+        return functools.partial(_adam, decoupled=isinstance(rule, AdamW))
     return None
 
 
@@ -48,13 +57,16 @@ def _sgd(rule: SGD, names: list[str]) -> Fused:
     return update
 
 
-def _adam(kernel: Callable[..., None], names: list[str]) -> Fused:
+def _adam(names: list[str], *, decoupled: bool, largest: bool = False) -> Fused:
+    kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+
     def update(params: list[Tensor], grads: list[Tensor], state: State, hyper: dict[str, float], step: int) -> None:
         count = torch.full((), float(step + 1), device=params[0].device)
         kernel(
-            params, grads, [state["mean"][n] for n in names], [state["square"][n] for n in names], [],
+            params, grads, [state["mean"][n] for n in names], [state["square"][n] for n in names],
+            [state["largest"][n] for n in names] if largest else [],
             [count] * len(params), lr=hyper["lr"], beta1=hyper["beta1"], beta2=hyper["beta2"],
-            weight_decay=hyper["weight_decay"], eps=hyper["eps"], amsgrad=False, maximize=False,
+            weight_decay=hyper["weight_decay"], eps=hyper["eps"], amsgrad=largest, maximize=False,
         )  # fmt: skip
 
     return update
