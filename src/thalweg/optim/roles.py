@@ -46,19 +46,29 @@ def _parameters(module: nn.Module) -> Iterator[tuple[str, Tensor, nn.Module]]:
     """Yield every parameter with the layer that it belongs to; those of a parametrisation belong to its layer."""
     layers = dict(module.named_modules())
     for name, param in module.named_parameters(remove_duplicate=False):
-        owner = name.rpartition(".")[0].partition("parametrizations")[0].rstrip(".")
-        yield name, param, layers[owner]
+        yield name, param, layers[layer_of(name)]
+
+
+def layer_of(name: str) -> str:
+    """Return the name of the layer that a parameter belongs to; "" where it is the network itself.
+
+    >>> layer_of("block.linear.weight"), layer_of("linear.parametrizations.weight.original0"), layer_of("weight")
+    ('block.linear', 'linear', '')
+    """
+    parts = name.split(".")[:-1]
+    return ".".join(parts[: parts.index("parametrizations")] if "parametrizations" in parts else parts)
 
 
 def _role(name: str, param: Tensor, layer: nn.Module) -> Role:
     last = name.rpartition(".")[2]
-    if isinstance(layer, _EMBEDDINGS) or (param.ndim == 2 and not _has_weight(layer) and _is_a_table(last)):
+    has_axes = sum(size > 1 for size in param.shape) >= 2
+    if isinstance(layer, _EMBEDDINGS) or (has_axes and not _has_weight(layer) and _is_a_table(last)):
         return "embedding"
     if isinstance(layer, _NORMS) or ("norm" in type(layer).__name__.lower() and not _has_weight(layer)):
         return "norm"
     if last.startswith("bias") or last.endswith("bias"):
         return "bias"
-    return "matrix" if sum(size > 1 for size in param.shape) >= 2 else "vector"
+    return "matrix" if has_axes else "vector"
 
 
 def _has_weight(layer: nn.Module) -> bool:
@@ -66,7 +76,7 @@ def _has_weight(layer: nn.Module) -> bool:
 
 
 def _is_a_table(name: str) -> bool:
-    return any(part in name.lower() for part in ("pos", "embed", "token", "cls"))
+    return any(word.startswith(("pos", "embed", "token", "cls")) for word in name.lower().split("_"))
 
 
 def layout(
@@ -96,8 +106,7 @@ def depth_of(module: nn.Module) -> dict[str, int]:
     layers: dict[str, int] = {}
     depths = {}
     for name, _ in module.named_parameters():
-        owner = name.partition(".parametrizations")[0] if ".parametrizations" in name else name.rpartition(".")[0]
-        depths[name] = layers.setdefault(owner, len(layers))
+        depths[name] = layers.setdefault(layer_of(name), len(layers))
     return _norms_with_their_layer(module, depths)
 
 
