@@ -110,7 +110,7 @@ def start_epoch(job: Job, epoch: int) -> Epoch:
 def judged(job: Job) -> Iterator[None]:
     """Let the network be as it is to be judged: with the weights that the rule says, with batch statistics for them."""
     state = job.state
-    with state.judged():
+    with state.judged(_last_hyper(job) if state.fitted.is_judged_elsewhere else None):
         if not needs_statistics(job):
             yield
             return
@@ -127,6 +127,11 @@ def judged(job: Job) -> Iterator[None]:
                     buffer.copy_(value)
 
 
+def _last_hyper(job: Job) -> dict[str, float]:
+    """Return the numbers that the last step was taken with: what the rule remembers belongs to them."""
+    return {**job.recipe.hyper(), **job.moves(max(job.state.step - 1, 0), 1)[0]}
+
+
 def needs_statistics(job: Job) -> bool:
     """Return whether the statistics of batch norms are to be taken anew before the network is judged: when asked for,
     and for weights that no step was taken with.
@@ -136,8 +141,8 @@ def needs_statistics(job: Job) -> bool:
 
 
 def settle(job: Job) -> None:
-    """At the end of training, before the last checkpoint: keep the judged weights if there are no best ones yet."""
-    if job.state.best_weights is None and (needs_statistics(job) or job.state.fitted.is_judged_elsewhere):
+    """At the end of training, before the last checkpoint: keep the judged weights if no evaluation chose any."""
+    if job.state.best.step < 0 and (needs_statistics(job) or job.state.fitted.is_judged_elsewhere):
         with judged(job):
             job.state.keep_best()
 

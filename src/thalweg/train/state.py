@@ -59,7 +59,7 @@ class State:
 
     def restore_best(self) -> bool:
         """Give the best weights back to the module; return whether there were any other than the present ones."""
-        if self.best_weights is None or self.best.step == self.step:
+        if self.best_weights is None or self.best.step in (-1, self.step):
             return False
         self.put_weights(self.best_weights)
         return True
@@ -111,7 +111,15 @@ class State:
                 flat = torch.cat([content[name].reshape(-1) for name in self.trainable])
                 self.memory[slot] = {_FLAT: flat.to(self.params[_FLAT])}
             else:
-                self.memory[slot] = {name: content[name].to(tensor) for name, tensor in own.items()}
+                self.memory[slot] = {name: content[name].to(tensor, copy=True) for name, tensor in own.items()}
+
+    def remember(self, memory: Memory) -> None:
+        """Take what the rule gave back, each tensor row by row: as a checkpoint has it, for its order decides how
+        products round.
+        """
+        if not self.is_flat:
+            memory = {slot: {name: t.contiguous() for name, t in content.items()} for slot, content in memory.items()}
+        self.memory = memory
 
     def _split(self, flat: Tensor) -> Params:
         sizes = [tensor.numel() for tensor in self.trainable.values()]

@@ -5,6 +5,7 @@ with torch's fused kernels. Compiled: several steps as one compiled graph, when 
 choice depends on the recipe and the network alone, never on the clock, so that a run repeats bit for bit.
 """
 
+import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from thalweg.core.random import undisturbed
 from thalweg.core.types import Params
 from thalweg.model import Loss
 from thalweg.rules import Rule, hessian
@@ -82,18 +84,16 @@ class Stepwise(Stepper):
         state, hyper = self.state, self._hyper
         hyper.update(moves[0])
         x, y, _ = block
-        before = [buffer.clone() for buffer in state.module.buffers()] if self._asks_twice else []
-        loss, grads, norm = self.find(x, y)
-        if self._asks_twice:
-            grads = self._elsewhere(grads, before, x, y)
-        if self._needs_hessian:
-            state.memory = {**state.memory, "hessian": {"all": self._hessian(x, y)}}
+        if self._asks_twice or self._needs_hessian:
+            loss, grads, norm = self._find_more(x, y)
+        else:
+            loss, grads, norm = self.find(x, y)
         with torch.inference_mode():
             if self._fused is not None:
                 self._fused(grads, state.memory, hyper, state.step)
             else:
                 change, memory = state.fitted.update(grads, state.memory, state.params, hyper, state.step)
-                state.memory = memory
+                state.remember(memory)
                 for name, param in state.params.items():
                     param.add_(change[name])
         state.memory.pop("hessian", None)
@@ -104,8 +104,20 @@ class Stepwise(Stepper):
     def find(self, x: Tensor, y: Tensor) -> Found:
         """Return loss, gradient and its norm at the present weights."""
 
+    def _find_more(self, x: Tensor, y: Tensor) -> Found:
+        """Find also what else the rule asks for, with the same dropout and the same draws of a user's module."""
+        before = [buffer.clone() for buffer in self.state.module.buffers()]
+        with undisturbed():
+            loss, grads, norm = self.find(x, y)
+        if self._asks_twice:
+            with undisturbed() if self._needs_hessian else contextlib.nullcontext():
+                grads = self._elsewhere(grads, before, x, y)
+        if self._needs_hessian:
+            self.state.memory = {**self.state.memory, "hessian": {"all": self._hessian(before, x, y)}}
+        return loss, grads, norm
+
     def _elsewhere(self, grads: Params, before: list[Tensor], x: Tensor, y: Tensor) -> Params:
-        """Return the gradient at the second point, with the same dropout; weights and buffers come back to the bit."""
+        """Return the gradient at the second point; weights and buffers come back to the bit."""
         state = self.state
         with torch.inference_mode():
             offset = state.fitted.offset(grads, state.params, self._hyper) or {}
@@ -122,9 +134,9 @@ class Stepwise(Stepper):
             _fill(state.module, after)
         return grads
 
-    def _hessian(self, x: Tensor, y: Tensor) -> Tensor:
+    def _hessian(self, before: list[Tensor], x: Tensor, y: Tensor) -> Tensor:
         state, task = self.state, self.task
-        buffers = {name: buffer.clone() for name, buffer in state.module.named_buffers()}
+        buffers = dict(zip([name for name, _ in state.module.named_buffers()], before, strict=True))
 
         def find(params: Params) -> tuple[Tensor, Params]:
             outputs = torch.func.functional_call(state.module, {**params, **buffers}, (x,))
