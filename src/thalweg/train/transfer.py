@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from thalweg.core import Component, Message, RunError, UsageError, law, message
 from thalweg.core.types import Params
-from thalweg.optim import roles
+from thalweg.model import Dropout
+from thalweg.optim.roles import layer_of, roles
 from thalweg.train.state import weights_of
 
 
@@ -46,7 +47,7 @@ def take_over(module: nn.Module, transfer: Transfer, *, num_outputs: int | None 
     safetensors.
     """
     found = read_weights(Path(transfer.source))
-    own = weights_of(module)
+    own = _own(module)
     afresh = _afresh(module, transfer, num_outputs)
     wrong = [n for n in own if n in found and n not in afresh and own[n].shape != found[n].shape]
     if wrong:
@@ -58,6 +59,8 @@ def take_over(module: nn.Module, transfer: Transfer, *, num_outputs: int | None 
             f"Start it afresh with --restart {layer}, or --new-head for the head."
         )
     taken = [name for name in own if name in found and name not in afresh]
+    if not taken and any(name in found for name in own):
+        raise UsageError(f"All that {transfer.source} has of this network is to start afresh; leave --from out.")
     if not taken:
         cure = f"It has {', '.join(sorted(found)[:4])} ...; the network has {', '.join(sorted(own)[:4])} ..."
         raise UsageError(f"No parameter of {transfer.source} has a name that the network knows. {cure}")
@@ -91,7 +94,7 @@ def read_weights(path: Path) -> Params:
 
 def _afresh(module: nn.Module, transfer: Transfer, num_outputs: int | None) -> set[str]:
     """Return the names that are to start afresh."""
-    own = weights_of(module)
+    own = _own(module)
     found: set[str] = set()
     for pattern in transfer.restart:
         fitting = {n for n in own if fnmatch.fnmatchcase(n, pattern) or n.startswith(f"{pattern.rstrip('.')}.")}
@@ -105,5 +108,11 @@ def _afresh(module: nn.Module, transfer: Transfer, num_outputs: int | None) -> s
             raise UsageError(
                 "`--new-head` needs a network whose last dense layer gives the outputs; use --restart LAYER."
             )
-        found |= {name for name in own if name.startswith(f"{head.rpartition('.')[0]}.")}
+        found |= {name for name in own if layer_of(name) == layer_of(head)}
     return found
+
+
+def _own(module: nn.Module) -> Params:
+    """Return what can be taken over: not the keys of dropout, whose draws belong to the new run's seed."""
+    keys = {f"{name}.key".lstrip(".") for name, layer in module.named_modules() if isinstance(layer, Dropout)}
+    return {name: tensor for name, tensor in weights_of(module).items() if name not in keys}
