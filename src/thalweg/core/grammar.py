@@ -24,6 +24,8 @@ def read_text(text: str, what: str) -> list[dict[str, Any]]:
     found = [reader.component()]
     while reader.next_is("+"):
         found.append(reader.component())
+        if len(found) > _DEEPEST:
+            raise reader.wrong("is nested too deeply")
     reader.must_end()
     return found
 
@@ -80,6 +82,8 @@ class _Reader:
             if found:
                 self.must(",")
             name = self.name()
+            if name in found or name == "kind":
+                raise self.wrong("gives a field twice" if name in found else "names the kind before the brackets")
             self.must("=")
             found[name] = self.value()
         return found

@@ -6,14 +6,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from thalweg.core import Message, UnknownName, UsageError, message
+from thalweg.core import Message, UnknownName, UsageError, knobs, law, message, owner_of
 from thalweg.core.random import generator
 from thalweg.data import Dataset, Prepared, prepare
 from thalweg.init import start as start_weights
 from thalweg.model import Loss, Model, build_seeded, convnet, loss_for, metrics_for, mlp, transformer
 from thalweg.optim import layout, matching
 from thalweg.rules import Layout
-from thalweg.schedules import must_fit
+from thalweg.schedules import must_fit, progress
 from thalweg.train.compiled import Compiled, block_length
 from thalweg.train.job import Epoch, Job, bounds, describe
 from thalweg.train.recipe import Recipe
@@ -24,6 +24,7 @@ from thalweg.train.transfer import take_over
 
 TARGET_STEPS = 4000  # what a run of a small network is given by default; enough for the sets in benchmarks/defaults.py
 TRAIN_SAMPLE = 512  # training examples, drawn once for the run, that an evaluation looks at beside the validation data
+CHECKED_STEPS = 4096  # of a run, at most, at which the numbers that schedules give are looked at before it begins
 EVALUATION_STEPS = 50  # at least so many steps lie between two evaluations by default
 
 
@@ -120,6 +121,7 @@ def _check_moves(job: Job) -> None:
         must_fit(
             schedule, steps_per_epoch=job.steps_per_epoch, num_steps=job.num_steps, batch_size=recipe.batch_size or 1
         )
+    _check_laws(job)
     known = {"loss", *(metric.name for metric in metrics_for(job.task))}
     for name in job.metrics_read:
         if name not in known:
@@ -130,6 +132,24 @@ def _check_moves(job: Job) -> None:
             )
     if recipe.augment:
         job.loss.check_shapes(*_two_outputs(job))
+
+
+def _check_laws(job: Job) -> None:
+    """Raise `UsageError` where a schedule would take a number of the rule out of its law: a momentum to 1, say."""
+    count = min(job.num_steps, CHECKED_STEPS)
+    steps = torch.linspace(0, max(job.num_steps - 1, 0), count, dtype=torch.float64).round()
+    at = progress(
+        steps, steps_per_epoch=job.steps_per_epoch, num_steps=job.num_steps, batch_size=job.recipe.batch_size or 1
+    )
+    for name, schedule in job.recipe.schedules.items():
+        owner = owner_of(job.recipe.rule, name)
+        if owner is None:
+            continue  # a penalty's strength, which may be anything from 0 on
+        knob, start = knobs(type(owner))[name], job.recipe.hyper()[name]
+        for step, factor in zip(steps.tolist(), schedule.factor(at).tolist(), strict=True):
+            if not knob.allows(start * factor):
+                call = f"schedules={{{name!r}: {describe(schedule)}}}"
+                raise law(call, f"must keep {name} in {knob.law}", start * factor, f"That is at step {step:.0f}.")
 
 
 def _two_outputs(job: Job) -> tuple[Tensor, Tensor]:

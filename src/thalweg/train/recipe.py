@@ -3,9 +3,10 @@
 import dataclasses
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, final
 
-from thalweg.core import Knob, UnknownName, UsageError, coerce, law, with_field
+from thalweg.core import Component, Knob, UnknownName, UsageError, coerce, law, with_field
 from thalweg.core.knobs import check_knobs
 from thalweg.data import Scaler, Source, Split
 from thalweg.init import Init
@@ -70,8 +71,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(Recipe)
-        if isinstance(self.transfer, str):
-            object.__setattr__(self, "transfer", Transfer(source=self.transfer))
+        if isinstance(self.transfer, str | Path):
+            object.__setattr__(self, "transfer", Transfer(source=str(self.transfer)))
         for field in (*_TEXTS, "decay_on", "statistics", "precision"):
             object.__setattr__(self, field, coerce(hints[field], getattr(self, field), f"{field}=..."))
         check_knobs(self)
@@ -88,6 +89,9 @@ class Recipe:
                 raise UsageError("`schedules` moves other numbers than the rate; give the rate's as schedule=...")
             if name not in hyper:
                 raise UnknownName("hyperparameter to schedule", name, [key for key in hyper if key != "lr"])
+            if not hyper[name]:
+                cure = f"Give {name} the value that the schedule is to multiply."
+                raise law(f"schedules={{{name!r}: ...}}", "must move a number that is not zero", hyper[name], cure)
 
     def hyper(self) -> dict[str, float]:
         """Return the numbers that schedules and populations may move: the rule's and the penalties'."""
@@ -115,11 +119,17 @@ def replace(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
 
     A rule around another hands on what it does not have itself: "rule.lr" is the rate of the rule inside.
     """
+    names = [field.name for field in dataclasses.fields(Recipe)]
     for path, value in changes.items():
         head, _, tail = path.partition(".")
+        if head not in names:
+            raise UnknownName("field of a recipe", path, names)
+        held = getattr(recipe, head)
         if tail and head == "schedules":
             value = {**recipe.schedules, tail: value}
+        elif tail and not isinstance(held, Component):
+            raise UsageError(f"`{path}` reaches into a part that is not chosen yet or holds several; give {head}=...")
         elif tail:
-            value = with_field(getattr(recipe, head), tail, value)
+            value = with_field(held, tail, value)
         recipe = dataclasses.replace(recipe, **{head: value})
     return recipe

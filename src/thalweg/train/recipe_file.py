@@ -83,11 +83,14 @@ def recipe_from_plain(plain: Mapping[str, Any]) -> Recipe:
     for key, catalogue in FAMILIES.items():
         if key in given:
             value = given.pop(key)
-            components[key] = None if value == "none" else _component(catalogue, value, key)
+            left_out = value == "none" and "none" not in catalogue
+            components[key] = None if left_out else _component(catalogue, value, key)
     return Recipe(**components, **read_fields(Recipe, given, "recipe"))
 
 
 def _component(catalogue: Catalogue[Any], value: Any, key: str) -> Any:
+    if isinstance(value, str) and key == "transfer":
+        return Transfer(source=value)
     if isinstance(value, str):
         return Built(module=MadeInPython()) if value == Built.name else read_component(catalogue, value, key)
     if value == {"kind": Built.name}:
@@ -133,7 +136,10 @@ def read_recipe(path: Path) -> Recipe:
         recipe = recipe_from_plain(plain)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-    return dataclasses.replace(recipe, data=found_from(recipe.data, path.parent))
+    transfer = recipe.transfer
+    if transfer is not None and (path.parent / transfer.source).exists():
+        transfer = dataclasses.replace(transfer, source=str(path.parent / transfer.source))
+    return dataclasses.replace(recipe, data=found_from(recipe.data, path.parent), transfer=transfer)
 
 
 def found_from(source: Source, folder: Path) -> Source:
