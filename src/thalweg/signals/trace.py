@@ -95,7 +95,8 @@ class Trace:
             "SELECT step, name, value FROM moving WHERE member = ? ORDER BY step", member
         ):
             found.setdefault(name, []).append((step, value))
-        return {name: (np.array(rows)[:, 0], np.array(rows)[:, 1]) for name, rows in found.items()}
+        tables = {name: np.array(rows, dtype=np.float64) for name, rows in found.items()}  # NULL becomes NaN
+        return {name: (table[:, 0], table[:, 1]) for name, table in tables.items()}
 
     def events(self) -> list[dict[str, Any]]:
         """Return what happened, in order: dicts of step, kind, message (a `Message`) and data."""
