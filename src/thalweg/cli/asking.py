@@ -1,5 +1,6 @@
 """The options that make a recipe, and the recipe that they make."""
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +75,7 @@ def ask_recipe(source: str, asked: Mapping[str, Any]) -> "Recipe":
     """Make the recipe that a source, or the path of a recipe.toml, and the options describe."""
     from thalweg.cli.settings import change, read_settings
     from thalweg.data import open_source
-    from thalweg.train import Recipe, read_recipe
+    from thalweg.train import Recipe, default_model, read_recipe
 
     see_working_folder()
     target = asked.get("target")
@@ -84,8 +85,11 @@ def ask_recipe(source: str, asked: Mapping[str, Any]) -> "Recipe":
     else:
         recipe, first = Recipe(data=open_source(source, target=target)), []
     settings = [*first, *_settings(asked), *read_settings(asked.get("sets") or ())]
-    if recipe.model is None and asked.get("hidden") is not None and not asked.get("model"):
-        settings.insert(0, ("model", "mlp"))
+    if recipe.model is None and "model" not in dict(settings):
+        if asked.get("hidden") is not None:
+            settings.insert(0, ("model", "mlp"))
+        elif any(path.startswith("model.") for path, _ in settings):
+            recipe = dataclasses.replace(recipe, model=default_model(recipe.data.load().kind))
     return change(recipe, settings)
 
 

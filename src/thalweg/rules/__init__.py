@@ -27,6 +27,7 @@ from thalweg.rules.following import Fitted as Fitted
 from thalweg.rules.following import Step as Step
 from thalweg.rules.following import fit as fit
 from thalweg.rules.following import hessian as hessian
+from thalweg.rules.following import inside as inside
 from thalweg.rules.following import take_step as take_step
 from thalweg.rules.fused import Fused as Fused
 from thalweg.rules.fused import fused as fused

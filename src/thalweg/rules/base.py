@@ -82,6 +82,8 @@ class Rule(Component):
     lr: float
     needs_hessian: ClassVar[bool] = False
     """The loop puts the Hessian, (N, N) over all parameters end to end, into `state["hessian"]["all"]`."""
+    needs_no_schedule: ClassVar[bool] = False
+    """Does without a falling rate: a run that names no schedule keeps the rate."""
 
     @abstractmethod
     def chain(self) -> tuple[Transformation, ...]:

@@ -1,7 +1,7 @@
 """Doing what a rule says: its chain, fitted to a network's parameters, with all that it asks to be measured."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -14,6 +14,14 @@ from thalweg.rules.layout import Layout
 
 Find: TypeAlias = Callable[[Params], tuple[Tensor, Params]]
 """Loss, shape (), and its gradient at given parameters."""
+
+
+def inside(rule: Rule) -> Iterator[Rule]:
+    """Yield a rule and those that it holds, from the outermost in."""
+    held: Rule | None = rule
+    while held is not None:
+        yield held
+        held = getattr(held, "rule", None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,10 +40,7 @@ class Fitted:
     @property
     def needs_hessian(self) -> bool:
         """Whether the loop must put the Hessian into the memory: the rule, or one that it holds, asks for it."""
-        rule: Rule | None = self.rule
-        while rule is not None and not rule.needs_hessian:
-            rule = getattr(rule, "rule", None)
-        return rule is not None
+        return any(rule.needs_hessian for rule in inside(self.rule))
 
     @property
     def asks_twice(self) -> bool:

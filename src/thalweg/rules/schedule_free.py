@@ -95,6 +95,7 @@ class ScheduleFreeSGD(Rule):
     """
 
     name: ClassVar[str] = "schedule-free-sgd"
+    needs_no_schedule: ClassVar[bool] = True
     lr: LearningRate = 1.0
     momentum: Between = 0.9
     warmup_steps: Warmup = 0
@@ -125,6 +126,7 @@ class ScheduleFreeAdamW(Rule):
     """
 
     name: ClassVar[str] = "schedule-free-adamw"
+    needs_no_schedule: ClassVar[bool] = True
     lr: LearningRate = 5e-3
     beta1: Between = 0.9
     beta2: Beta2 = 0.999

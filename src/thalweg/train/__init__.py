@@ -17,6 +17,7 @@ from thalweg.train.loop import give_back as give_back
 from thalweg.train.loop import score as score
 from thalweg.train.loop import settle as settle
 from thalweg.train.loop import start_epoch as start_epoch
+from thalweg.train.making import default_model as default_model
 from thalweg.train.making import make_job as make_job
 from thalweg.train.recipe import Recipe as Recipe
 from thalweg.train.recipe import default_rule as default_rule

@@ -46,6 +46,7 @@ class Job:
     @property
     def schedules(self) -> dict[str, Schedule]:
         """What moves with time: the rate first."""
+        assert self.recipe.schedule is not None  # make_job fills it in
         return {"lr": self.recipe.schedule, **self.recipe.schedules}
 
     @property

@@ -16,7 +16,7 @@ from thalweg.rules import Layout
 from thalweg.schedules import must_fit, progress
 from thalweg.train.compiled import Compiled, block_length
 from thalweg.train.job import Epoch, Job, bounds, describe
-from thalweg.train.recipe import Recipe
+from thalweg.train.recipe import Recipe, default_schedule
 from thalweg.train.regularising import links
 from thalweg.train.state import FLAT_LIMIT, State, begin
 from thalweg.train.step import Direct, Played, Stepper, Task
@@ -41,12 +41,13 @@ def make_job(recipe: Recipe, *, dataset: Dataset | None = None, fresh: bool = Tr
     data = dataclasses.replace(
         data, train=data.train.to(device), validation=data.validation.to(device), test=data.test.to(device)
     )
-    model = _fill_vocabulary(recipe.model or default_model(data), data)
+    model = _fill_vocabulary(recipe.model or default_model(data.preparation.kind), data)
     preparation = data.preparation
     module = build_seeded(model, preparation.input_shape, preparation.num_outputs, recipe.seed).to(device)
     loss = recipe.loss or loss_for(preparation.task, preparation.num_outputs)
     _check_fit(module, loss, data)
-    recipe = dataclasses.replace(recipe, model=model, loss=loss, scaler=preparation.scaler)
+    schedule = recipe.schedule or default_schedule(recipe.rule)
+    recipe = dataclasses.replace(recipe, model=model, loss=loss, scaler=preparation.scaler, schedule=schedule)
     recipe, more = _resolve_sizes(recipe, data)
     said += _start(module, recipe, data, fresh=fresh)
     bf16 = recipe.precision == "bfloat16" or (recipe.precision == "auto" and device.type == "cuda")
@@ -195,14 +196,11 @@ def choose_stepper(state: State, task: Task, *, playable: bool, compile: bool, n
     return Played(state, task) if playable else Direct(state, task)
 
 
-def default_model(data: Prepared) -> Model:
+def default_model(kind: str) -> Model:
     """Return the network that a kind of data gets when none is asked for."""
-    preparation = data.preparation
-    if preparation.kind == "image":
+    if kind == "image":
         return convnet(16, 32)
-    if preparation.kind == "tokens":
-        return transformer()
-    return mlp(64, 64)
+    return transformer() if kind == "tokens" else mlp(64, 64)
 
 
 def _fill_vocabulary(model: Model, data: Prepared) -> Model:

@@ -12,8 +12,8 @@ from thalweg.data import Scaler, Source, Split
 from thalweg.init import Init
 from thalweg.model import Loss, Model
 from thalweg.regularisers import Augmentation, Constraint, Penalty, check_together
-from thalweg.rules import AdamW, Rule
-from thalweg.schedules import Schedule, WarmupCosine
+from thalweg.rules import AdamW, Rule, inside
+from thalweg.schedules import Constant, Schedule, WarmupCosine
 from thalweg.train.regularising import strengths
 from thalweg.train.stopping import EarlyStopping
 from thalweg.train.transfer import Transfer
@@ -22,6 +22,11 @@ from thalweg.train.transfer import Transfer
 def default_rule() -> Rule:
     """Return the rule of a run that names none; benchmarks/defaults.py shows what it reaches."""
     return AdamW(lr=3e-3, weight_decay=0.1)
+
+
+def default_schedule(rule: Rule) -> Schedule:
+    """Return the schedule of a run that names none: warm-up and cosine, or none for a rule that does without."""
+    return Constant() if any(held.needs_no_schedule for held in inside(rule)) else WarmupCosine()
 
 
 @final
@@ -44,7 +49,7 @@ class Recipe:
     freeze: tuple[str, ...] = ()
     loss: Loss | None = None
     rule: Rule = dataclasses.field(default_factory=default_rule)
-    schedule: Schedule = dataclasses.field(default_factory=WarmupCosine)
+    schedule: Schedule | None = None
     schedules: Mapping[str, Schedule] = dataclasses.field(default_factory=dict)
     decay_on: Literal["weights", "all"] = "weights"
     layer_decay: Annotated[float, Knob("share of the rate a layer has of the one above", "(0, 1]", low=0.5, high=1)] = (
