@@ -163,7 +163,7 @@ BAD = [
     (("iris", "--set", "rule.momentum=0.9"), "sgd"),
     (("iris", "--set", "epochs"), "PATH=VALUE"),
     (("iris", "--set", "split.test=1.5"), "split.test"[-4:]),
-    (("iris", "--activation", "tanh"), "--model"),
+    (("iris", "--set", "loss.label_smoothing=0.1"), "--loss"),
     (("iris", "--target", "x"), "own target"),
     (("iris", "--resume", "latest"), "--resume"),
     (("--resume", "nothing"), "nothing"),
