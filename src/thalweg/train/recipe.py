@@ -79,7 +79,8 @@ class Recipe:
         if isinstance(self.transfer, str | Path):
             object.__setattr__(self, "transfer", Transfer(source=str(self.transfer)))
         for field in (*_TEXTS, "decay_on", "statistics", "precision"):
-            object.__setattr__(self, field, coerce(hints[field], getattr(self, field), f"{field}=..."))
+            where = field if field == "schedules" else f"{field}=..."
+            object.__setattr__(self, field, coerce(hints[field], getattr(self, field), where))
         check_knobs(self)
         for field in ("epochs", "batch_size", "windows", "evaluate_every", "seed", "threads", "unfreeze_every"):
             value = getattr(self, field)
