@@ -9,7 +9,8 @@ import thalweg
 
 NAMES = {
     "__version__", "train", "resume", "Run", "Recipe", "EarlyStopping", "mlp", "convnet", "recurrent", "transformer",
-    "rules", "schedules", "data", "open_source", "Classifier", "Regressor", "rates", "set_language",
+    "rules", "schedules", "init", "norms", "regularisers", "optim", "surface", "data", "open_source", "Classifier",
+    "Regressor", "Transfer", "rates", "set_language",
 }  # fmt: skip
 
 
@@ -24,10 +25,10 @@ def test_every_name_is_there() -> None:
 
 
 def test_train_is_a_verb_and_a_folder() -> None:
-    import thalweg.train.job as job
+    import thalweg.train.making as making
 
     folder = importlib.import_module("thalweg.train")
-    assert thalweg.train is folder and job.make_job is folder.make_job
+    assert thalweg.train is folder and making.make_job is folder.make_job
     assert list(inspect.signature(thalweg.train).parameters)[:3] == ["data", "model", "target"]
     with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
         thalweg.train("digits", epoch=3)
