@@ -29,8 +29,8 @@ from thalweg.rules import (
 )
 
 Chain: TypeAlias = tuple[Transformation, ...]
-PIECE = 32_768
-"""Numbers in a piece, for each thread of a CPU: a dozen of them fit a core's cache."""
+PIECE = 131_072
+"""Numbers in a piece, for each thread of a CPU: large enough to pay for the calls, small enough for the cache."""
 
 
 @dataclasses.dataclass
@@ -125,7 +125,7 @@ class _KernelLane:
 
 def kernel(part: Part, rule: Rule, slots: set[str], layout: Layout) -> Kernel | None:
     """Return the way by torch's kernels, or None where the rule, the device or a parameter's form has none."""
-    if getattr(rule, "dampening", 0) or part.group["capturable"] or not _contiguous(part.params):
+    if part.group["capturable"] or not _contiguous(part.params):
         return None
     for state, slot in itertools.product(part.states, slots):
         if slot in state:
