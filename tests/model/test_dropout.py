@@ -1,6 +1,7 @@
 """Dropout: its state is a buffer, and everything that moves buffers about moves its randomness along."""
 
 import copy
+import dataclasses
 import math
 
 import pytest
@@ -11,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from thalweg.core import UnknownName, UsageError
 from thalweg.core.random import uniform
-from thalweg.model import Dropout
+from thalweg.model import MLP, Dropout, build_seeded, convnet, mlp
 from thalweg.model.dropout import Scaling
 
 
@@ -221,3 +222,16 @@ def test_a_share_of_its_own_is_compiled_and_recorded() -> None:
     recorded = make_fx(forward)(torch.tensor(1), torch.tensor(0.5, dtype=torch.float64), torch.ones(8, 8))
     assert torch.equal(recorded(torch.tensor(5), share, x), expected)
     assert torch.equal(torch.compile(forward, backend="aot_eager")(torch.tensor(5), share, x), expected)
+
+
+@pytest.mark.parametrize("model", [mlp(8, dropout=0.25), convnet(4, dropout=0.25, hidden=8)], ids=["mlp", "convnet"])
+def test_models_take_the_notes_scaling(model) -> None:
+    """In evaluation only: the same weights, the kept share at each dropout layer."""
+    shape = (4,) if isinstance(model, MLP) else (1, 8, 8)
+    usual = build_seeded(model, shape, 3, 0).eval()
+    notes = build_seeded(dataclasses.replace(model, dropout_scaling="test"), shape, 3, 0).eval()
+    layers = [layer for layer in notes.modules() if isinstance(layer, Dropout)]
+    assert layers and all(layer.scaling == "test" for layer in layers)
+    x = torch.randn(5, *shape)
+    bias = usual.output.bias
+    torch.testing.assert_close(notes(x) - bias, 0.75 * (usual(x) - bias), rtol=1e-5, atol=1e-6)

@@ -11,7 +11,7 @@ depends on data: populations, curvature and compiled steps trace the module.
 
 import math
 from abc import abstractmethod
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -21,6 +21,8 @@ from thalweg.core.errors import law
 from thalweg.core.random import key
 
 DropoutShare = Annotated[float, Knob("share of units silenced while training", "[0, 1)", low=0.0, high=0.6)]
+DropoutScaling = Literal["train", "test"]
+"""When the silenced share is made up for: while training, or at test time as in the notes (model/dropout.py)."""
 Shape = tuple[int, ...]
 
 

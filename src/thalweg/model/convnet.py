@@ -9,7 +9,7 @@ from torch import nn
 from thalweg.core import Knob, coerce
 from thalweg.core.errors import law
 from thalweg.model.activations import check_activation, make_activation, pieces
-from thalweg.model.base import DropoutShare, Model, Shape, check_whole, check_widths, wrong_shape
+from thalweg.model.base import DropoutScaling, DropoutShare, Model, Shape, check_whole, check_widths, wrong_shape
 from thalweg.model.dropout import Dropout
 from thalweg.model.stage import NormName, NormPlace, finish_stage, needs_bias, normalise_weights
 from thalweg.model.start import start_hidden, start_output
@@ -35,6 +35,7 @@ class ConvNet(Model):
     norm: Norm | None = BatchNorm()  # noqa: RUF009 - frozen, so it may be shared
     norm_place: NormPlace = "before"
     dropout: DropoutShare = 0.0
+    dropout_scaling: DropoutScaling = "train"
     pooling: Pooling = "max"
     hidden: Annotated[int, Knob("width of the dense layer; 0 for none", "[0, inf)", low=32, high=512, log=True)] = 128
 
@@ -101,7 +102,7 @@ class ConvNet(Model):
         if self.hidden:
             normalise_weights(hidden, self.norm)
         if self.dropout:
-            layers["dropout"] = Dropout(self.dropout)
+            layers["dropout"] = Dropout(self.dropout, scaling=self.dropout_scaling)
         layers["output"] = output
         return layers
 

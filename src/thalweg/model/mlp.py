@@ -8,7 +8,7 @@ from torch import nn
 
 from thalweg.core import coerce
 from thalweg.model.activations import check_activation, pieces
-from thalweg.model.base import DropoutShare, Model, Shape, check_widths, num_features, wrong_shape
+from thalweg.model.base import DropoutScaling, DropoutShare, Model, Shape, check_widths, num_features, wrong_shape
 from thalweg.model.dropout import Dropout
 from thalweg.model.stage import NormName, NormPlace, finish_stage, needs_bias
 from thalweg.model.start import start_hidden, start_output
@@ -32,6 +32,7 @@ class MLP(Model):
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
     dropout: DropoutShare = 0.0
+    dropout_scaling: DropoutScaling = "train"
     norm: Norm | None = None
     norm_place: NormPlace = "before"
 
@@ -57,7 +58,7 @@ class MLP(Model):
             for kind, layer in finish_stage(linear, self.activation, norm=self.norm, place=self.norm_place):
                 layers[f"{kind}{number}"] = layer
             if self.dropout:
-                layers[f"dropout{number}"] = Dropout(self.dropout)
+                layers[f"dropout{number}"] = Dropout(self.dropout, scaling=self.dropout_scaling)
         layers["output"] = output
         return nn.Sequential(layers)
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from thalweg.core import Knob, coerce
-from thalweg.model.base import DropoutShare, Model, Shape, check_whole
+from thalweg.model.base import DropoutScaling, DropoutShare, Model, Shape, check_whole
 from thalweg.model.dropout import Dropout
 from thalweg.model.sequence import Vocabulary, Width, read_sequence
 from thalweg.model.stage import NormName, check_position_norm
@@ -132,6 +132,7 @@ class Recurrent(Model):
     width: Width = 64
     depth: Annotated[int, Knob("recurrent layers", "[1, inf)", low=1, high=4)] = 1
     dropout: DropoutShare = 0.0
+    dropout_scaling: DropoutScaling = "train"
     vocabulary: Vocabulary = None
     norm: Norm | None = None
 
@@ -155,7 +156,7 @@ class Recurrent(Model):
             if isinstance(self.norm, FeatureNorm):
                 layers[f"norm{number}"] = self.norm.build(self.width, 0)
             if self.dropout:
-                layers[f"dropout{number}"] = Dropout(self.dropout)
+                layers[f"dropout{number}"] = Dropout(self.dropout, scaling=self.dropout_scaling)
         if not reading.per_position:
             layers["last"] = LastPosition()
         layers["output"] = output

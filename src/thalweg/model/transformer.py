@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from thalweg.core import Knob
 from thalweg.core.errors import law
-from thalweg.model.base import DropoutShare, Model, Shape, check_whole
+from thalweg.model.base import DropoutScaling, DropoutShare, Model, Shape, check_whole
 from thalweg.model.dropout import Dropout
 from thalweg.model.sequence import Reading, Vocabulary, Width, read_sequence
 from thalweg.model.stage import check_position_norm
@@ -96,7 +96,7 @@ class TransformerNet(nn.Module):
             start_output(self.output)
         if spec.dropout:
             for block in self.blocks:
-                block.dropout = Dropout(spec.dropout)
+                block.dropout = Dropout(spec.dropout, scaling=spec.dropout_scaling)
 
     def forward(self, x: Tensor) -> Tensor:
         length = x.shape[1]
@@ -130,6 +130,7 @@ class Transformer(Model):
     depth: Annotated[int, Knob("blocks", "[1, inf)", low=1, high=12)] = 2
     heads: Annotated[int, Knob("heads of attention; divides the width", "[1, inf)", low=1, high=16)] = 4
     dropout: DropoutShare = 0.0
+    dropout_scaling: DropoutScaling = "train"
     vocabulary: Vocabulary = None
     norm: Norm = LayerNorm()  # noqa: RUF009 - frozen, so it may be shared
 
