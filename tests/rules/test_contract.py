@@ -334,7 +334,8 @@ def test_population_is_the_loop_over_members(rule, varied, tensor_step):
     inner = list(kinds_of(rule))[-1]
     if inner is SGD and not rule.hyper().get("momentum"):
         many.pop("momentum", None)
-    many.pop("dampening", None)
+    if not rule.hyper().get("dampening"):
+        many.pop("dampening", None)
     fixed = {n: v for n, v in rule.hyper().items() if n not in many}
     params = draw(0, lead=(MEMBERS,))
     grads = [draw(k, lead=(MEMBERS,)) for k in range(1, 8)]

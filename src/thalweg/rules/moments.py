@@ -12,6 +12,7 @@ from torch import Tensor
 
 from thalweg.core.types import Hyper, Params
 from thalweg.rules.base import Count, State, Transformation, scaled_sum
+from thalweg.rules.scalars import either
 
 EpsAt: TypeAlias = Literal["outside", "inside", "raw", "nowhere"]
 """Where eps stands: beside the corrected root, under it, beside the root before its correction, or not at all."""
@@ -66,7 +67,8 @@ class Velocity(Transformation):
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         del params
         rho = hyper[self.rho]
-        share = 1 - rho if self.average else 1 - hyper["dampening"] * (step > 0) if self.dampened else None
+        late = either(step > 0, hyper["dampening"], 0.0) if self.dampened else 0.0
+        share = 1 - rho if self.average else 1 - late if self.dampened else None
         g = updates if share is None else {name: update * share for name, update in updates.items()}
         v = {name: scaled_sum(state["velocity"][name], rho, g[name]) for name in g}
         ahead = {name: scaled_sum(v[name], rho, g[name]) for name in g} if self.nesterov else v
