@@ -1,5 +1,8 @@
 """What cannot be right is told in one sentence; what is read is reported; the table says what is done to what."""
 
+import doctest
+import importlib
+
 import pytest
 import torch
 from torch import nn
@@ -80,7 +83,7 @@ def test_joint_rules_want_one_bound():
     ]
     optimizer = tw.optim.from_rule("adamw+clip-norm", groups)
     module(torch.randn(4, 3)).sum().backward()
-    with pytest.raises(UsageError, match="`param group clip_norm=...` must be the same in all groups"):
+    with pytest.raises(UsageError, match=r"`param group clip_norm=...` must be the same in all groups"):
         optimizer.step()
 
 
@@ -242,3 +245,25 @@ def test_a_cleared_state_starts_anew():
 def test_unknown_names_are_attribute_errors(name):
     with pytest.raises(AttributeError):
         getattr(tw.optim, name)
+
+
+@pytest.mark.parametrize("module", ["classes", "describe"])
+def test_examples_in_docstrings_hold(module):
+    found = importlib.import_module(f"thalweg.optim.{module}")
+    names = {"torch": torch, "nn": nn, "from_rule": tw.optim.from_rule}
+    assert doctest.testmod(found, extraglobs=names).failed == 0
+
+
+def test_parameters_that_take_turns_keep_their_own_counts():
+    """As of experts of which each step has others: what was remembered once is not made again."""
+    ours, theirs = net().double(), net().double()
+    pair = [(ours, tw.optim.Adam(ours.parameters())), (theirs, torch.optim.Adam(theirs.parameters()))]
+    for k in range(12):
+        for module, optimizer in pair:
+            draw = torch.Generator().manual_seed(k)
+            for place, param in enumerate(module.parameters()):
+                grad = torch.randn(param.shape, generator=draw, dtype=torch.float64)
+                param.grad = None if (k + place) % 3 == 0 else grad
+            optimizer.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)

@@ -14,7 +14,11 @@ from thalweg.rules import RULES, Around, Rule
 def from_rule(
     rule: Rule | str, params: Parameters, *, maximize: bool = False, capturable: bool = False
 ) -> RuleOptimizer:
-    """Return an optimizer that follows a rule, or the text of one: "adamw(lr=1e-3)+ema"."""
+    """Return an optimizer that follows a rule, or the text of one: "adamw(lr=1e-3)+ema".
+
+    >>> from_rule("sgd(lr=0.5)+clip-norm", [torch.ones(2, requires_grad=True)]).param_groups[0]["lr"]
+    0.5
+    """
     made = read_component(RULES, rule, "rule") if isinstance(rule, str) else rule
     if not isinstance(made, Rule):
         raise law("from_rule(rule=...)", "must be a rule or the text of one", rule)

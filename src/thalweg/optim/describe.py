@@ -7,7 +7,13 @@ _WIDTHS = (32, 17, 10, 9, 8)
 
 
 def describe(optimizer: RuleOptimizer) -> str:
-    """Write each parameter's shape, role, rate and decay as a table of 80 columns."""
+    """Write each parameter's shape, role, rate and decay as a table of 80 columns.
+
+    >>> print(describe(from_rule("sgd(lr=0.5)", nn.Linear(3, 2))))
+    parameter                        shape             role              lr    decay
+    weight                           2x3               head             0.5        0
+    bias                             2                 bias             0.5        0
+    """
     places = optimizer.layout()
     lines = [_line(("parameter", "shape", "role", "lr", "decay"))]
     for group, names in zip(optimizer.param_groups, names_of(optimizer.param_groups), strict=True):

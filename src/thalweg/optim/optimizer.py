@@ -154,6 +154,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Forget what was made ready for these parameters; what the rule remembers stays."""
         self._guide: Guide | None = None
         self._plan: Plan | None = None
+        self._begun: set[Tensor] = set()  # those that have all memory that the guide asks for
 
     def _params(self) -> Params:
         tensors = (param.detach() for param in each(self.param_groups))
@@ -220,10 +221,16 @@ class RuleOptimizer(torch.optim.Optimizer):
         if any(grad is not None and grad.layout != torch.strided for grad in grads):
             raise UsageError("Rules need dense gradients, got a sparse one; build the embedding with sparse=False.")
         pairs = zip(self.names(), each(self.param_groups), grads, strict=True)
-        remember(guide, self._params(), {n: self.state[p] for n, p, g in pairs if g is not None}, self._whole)
+        begun = {name: param for name, param, grad in pairs if grad is not None and not self._has_begun(param)}
+        if begun:
+            remember(guide, self._params(), {name: self.state[param] for name, param in begun.items()}, self._whole)
+            self._begun |= set(begun.values())
         present = [grad is not None for grad in grads]
         self._plan = plan(guide, self.param_groups, names, self.state, self._whole, present)
         return self._plan
+
+    def _has_begun(self, param: Tensor) -> bool:
+        return param in self._begun and bool(self.state[param])
 
     def _offset(self) -> list[Tensor | None]:
         """Return how far from each parameter the second gradient is to be taken."""

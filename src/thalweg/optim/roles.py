@@ -44,7 +44,7 @@ def roles(module: nn.Module, num_outputs: int | None = None) -> dict[str, Role]:
 
 def _parameters(module: nn.Module) -> Iterator[tuple[str, Tensor, nn.Module]]:
     """Yield every parameter with the layer that it belongs to; those of a parametrisation belong to its layer."""
-    layers = dict(module.named_modules())
+    layers = dict(module.named_modules(remove_duplicate=False))
     for name, param in module.named_parameters(remove_duplicate=False):
         yield name, param, layers[layer_of(name)]
 
