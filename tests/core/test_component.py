@@ -20,8 +20,10 @@ from thalweg.core import (
     from_plain,
     knobs,
     members,
+    read_component,
     read_fields,
     to_plain,
+    to_text,
 )
 
 CATALOGUES = {
@@ -282,3 +284,24 @@ def test_coerce(hint, value, expected):
     else:
         found = coerce(hint, value, "there")
         assert found == expected and type(found) is type(expected)
+
+
+TEXTS = (
+    ("rule", "sgd(lr=0.2, momentum=0.9)+clip-norm(clip_norm=2.0)+ema"),
+    ("rule", "adam"),
+    ("schedule", "sequence(parts=[warmup(length=5.0, unit=epochs), cosine])"),
+    ("model", "convnet(channels=[4, 8], norm=none)"),
+    ("model", "mlp(hidden=[8], norm=group(num_groups=4))"),
+)
+
+
+@pytest.mark.parametrize(("what", "text"), TEXTS)
+def test_text_and_back(what, text):
+    component = read_component(FAMILIES[what], text, what)
+    assert to_text(component) == text and read_component(FAMILIES[what], to_text(component), what) == component
+
+
+@pytest.mark.parametrize(("what", "name"), PLAIN)
+def test_defaults_are_left_out_of_the_text(what, name):
+    component = from_plain(FAMILIES[what], {"kind": name}, what)
+    assert to_text(component) == name and read_component(FAMILIES[what], name, what) == component

@@ -7,8 +7,10 @@ import pytest
 
 import thalweg
 from thalweg.core import RunError, StorageError, UnknownName
-from thalweg.runs.comparison import compare_runs, flatten
+from thalweg.data import Digits
+from thalweg.runs.comparison import compare_runs, settings_of
 from thalweg.runs.store import find_run, list_runs, remove_run, restore_run, sort_runs
+from thalweg.train import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +117,17 @@ def test_comparing_runs_that_differ_by_their_seed(where: Path) -> None:
     assert ("test", "accuracy") in found.scores
 
 
-def test_flatten_puts_the_kind_under_the_component() -> None:
-    assert flatten({"epochs": 3, "rule": {"kind": "sgd", "lr": 1}}) == {
-        "epochs": 3,
-        "rule": "sgd",
-        "rule.lr": 1,
-    }
+def test_settings_have_the_kind_under_the_component_and_texts_for_what_it_holds() -> None:
+    recipe = Recipe(
+        data=Digits(), rule="sgd(lr=0.2)+clip-norm", model="mlp(norm=group)", penalties=["l1"],  # type: ignore[arg-type]
+        schedules={"clip_norm": "linear"},  # type: ignore[dict-item]
+    )  # fmt: skip
+    found = settings_of(recipe)
+    wanted = {
+        "data": "digits", "rule": "sgd(lr=0.2)+clip-norm", "model": "mlp", "model.norm": "group",
+        "model.hidden": "64, 64", "penalties": "l1", "schedules.clip_norm": "linear", "seed": 0,
+    }  # fmt: skip
+    assert {key: found[key] for key in wanted} == wanted
 
 
 def test_comparing_settings_tried_with_several_seeds(where: Path) -> None:

@@ -10,6 +10,7 @@ from thalweg.core.component import owner_of as owner_of
 from thalweg.core.component import read_component as read_component
 from thalweg.core.component import read_fields as read_fields
 from thalweg.core.component import to_plain as to_plain
+from thalweg.core.component import to_text as to_text
 from thalweg.core.component import with_field as with_field
 from thalweg.core.errors import DataError as DataError
 from thalweg.core.errors import MissingPackage as MissingPackage

@@ -95,6 +95,30 @@ def _plain_value(value: Any) -> Any:
     return [_plain_value(item) for item in value] if isinstance(value, tuple) else value
 
 
+def to_text(component: Component) -> str:
+    """Write a component as the text that `read_component` reads, without what is as by default.
+
+    Texts and paths with brackets, commas or spaces in them are written as they are, and cannot be read again.
+    """
+    shown, held = [], ""
+    for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every final member is a dataclass
+        value = getattr(component, field.name)
+        if field.name in _held(type(component)) and isinstance(value, Component):
+            held = f"{to_text(value)}+"
+        elif value != field.default:
+            shown.append(f"{field.name}={_text_value(value)}")
+    fields = f"({', '.join(shown)})" if shown else ""
+    return f"{held}{component.name}{fields}"
+
+
+def _text_value(value: Any) -> str:
+    if isinstance(value, Component):
+        return to_text(value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_text_value(item) for item in value)}]"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def from_plain(catalogue: Catalogue[C], plain: Mapping[str, Any], what: str) -> C:
     """Build the component that a plain dict describes.
 
@@ -132,9 +156,10 @@ def read_component(catalogue: Catalogue[C], text: str, what: str) -> C:
 
 
 def _held(member: type[Component]) -> list[str]:
-    """Return the fields in which a component holds one other."""
+    """Return the fields in which a component holds one other of its own family."""
     hints = typing.get_type_hints(member)
-    return [name for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Component)]
+    bases = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Component)}
+    return [name for name, base in bases.items() if issubclass(member, base)]
 
 
 def _family(hint: Any) -> type[Component] | None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from thalweg.core import Message, UsageError, message
+from thalweg.core import Component, Message, UsageError, message, to_text
 from thalweg.model import metrics_for
 from thalweg.runs.store import last_scores, main_metric
-from thalweg.train import Folder, recipe_to_plain
+from thalweg.train import Folder, Recipe, describe
 
 _BETTER = {
     metric.name: metric.better for task in ("classification", "regression", "language") for metric in metrics_for(task)
@@ -36,6 +36,7 @@ class Comparison:
 class _Compared:
     name: str
     settings: dict[str, Any]
+    texts: dict[str, str]
     scores: dict[str, dict[str, float]]
     evaluations: list[dict[str, Any]]
 
@@ -55,6 +56,7 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
     keys = list(dict.fromkeys(key for run in runs for key in run.settings))
     values = {key: tuple(run.settings.get(key) for run in runs) for key in keys}
     differences = {key: row for key, row in values.items() if any(value != row[0] for value in row)}
+    differences = _whole_where_kinds_differ(differences, runs)
     pairs = list(dict.fromkeys((s, m) for run in runs for s, named in run.scores.items() for m in named))
     scores = {(s, m): tuple(run.scores.get(s, {}).get(m) for run in runs) for s, m in sorted(pairs, key=_order)}
     return Comparison(tuple(run.name for run in runs), differences, scores, tuple(_judge(runs)))
@@ -67,19 +69,45 @@ def _read(path: Path) -> _Compared:
         evaluations = trace.evaluations()
     finally:
         trace.close()
-    settings = flatten(recipe_to_plain(folder.recipe()))
-    return _Compared(path.name, settings, last_scores(evaluations), evaluations)
+    recipe = folder.recipe()
+    parts = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
+    texts = {name: describe(part) for name, part in parts.items() if isinstance(part, Component)}
+    return _Compared(path.name, settings_of(recipe), texts, last_scores(evaluations), evaluations)
 
 
-def flatten(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Write nested plain values under dotted names; a component's kind stands under its own name."""
+def _whole_where_kinds_differ(
+    differences: dict[str, tuple[Any, ...]], runs: Sequence[_Compared]
+) -> dict[str, tuple[Any, ...]]:
+    """Show components of different kinds as a whole: the fields of the one say nothing beside those of the other."""
+    whole = [key for key in differences if any(key in run.texts for run in runs)]
+    kept = {key: row for key, row in differences.items() if key.partition(".")[0] not in whole}
+    return {**{key: tuple(run.texts.get(key) for run in runs) for key in whole}, **kept}
+
+
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """Return every setting under its path: a component's kind under its own name, and what it holds as a text."""
     flat: dict[str, Any] = {}
-    for key, value in plain.items():
-        if isinstance(value, Mapping):
-            flat |= {key if name == "kind" else f"{key}.{name}": inner for name, inner in value.items()}
-        else:
-            flat[key] = value
+    for field in dataclasses.fields(recipe):
+        value = getattr(recipe, field.name)
+        if isinstance(value, Component) and getattr(value, "rule", None) is None:
+            flat |= {field.name: value.name, **_fields_of(value, field.name)}
+        elif isinstance(value, Mapping):
+            flat |= {f"{field.name}.{name}": _shown(part) for name, part in value.items()}
+        elif value is not None:
+            flat[field.name] = _shown(value)
     return flat
+
+
+def _fields_of(component: Component, where: str) -> dict[str, Any]:
+    fields = dataclasses.fields(component)  # type: ignore[arg-type]  # every final member is a dataclass
+    named = {f"{where}.{field.name}": getattr(component, field.name) for field in fields}
+    return {path: _shown(value) for path, value in named.items() if value is not None}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Component):
+        return to_text(value)
+    return (", ".join(str(_shown(item)) for item in value) or None) if isinstance(value, tuple) else value
 
 
 def _order(pair: tuple[str, str]) -> tuple[int, str, bool, str]:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from thalweg.core import Component, Message
+from thalweg.core import Component, Message, to_text
 from thalweg.data import Part, Prepared, epoch_order
 from thalweg.model import Built, Loss
 from thalweg.regularisers import apply_all
@@ -118,13 +118,9 @@ def bounds(num_examples: int, batch_size: int) -> list[int]:
 
 
 def describe(component: Component) -> str:
-    """Write a component in a few words: its name and the fields that differ from their defaults."""
+    """Write a component in a few words: its kind and the fields that differ from their defaults."""
     if isinstance(component, Built):
         return type(component.module).__name__
-    fields = [f for f in dataclasses.fields(component) if f.name != "vocabulary"]  # type: ignore[arg-type]
-    shown = []
-    for field in fields:
-        value = getattr(component, field.name)
-        if value != field.default:
-            shown.append(f"{field.name}={describe(value) if isinstance(value, Component) else value}")
-    return f"{component.name}({', '.join(shown)})"
+    known = {field.name for field in dataclasses.fields(component)}  # type: ignore[arg-type]
+    shown = dataclasses.replace(component, vocabulary=None) if "vocabulary" in known else component  # type: ignore[type-var]
+    return to_text(shown)
