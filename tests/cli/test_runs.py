@@ -107,3 +107,14 @@ def test_rates_on_the_command_line(call: Any, fails: Any, folder: Path) -> None:
     assert record["schema"] == 1 and record["trusted"] is False and record["doubts"]
     assert "28 or more" in fails("rates", "iris", "--steps", "10")
     assert "low < high" in fails("rates", "iris", "--low", "1", "--high", "0.1")
+
+
+def test_settings_too_long_to_stand_side_by_side_stand_below_each_other(call: Any) -> None:
+    long = "sgd(momentum=0.9,weight_decay=0.01)+clip-norm(clip_norm=2)+ema(average_decay=0.99)"
+    for rule in (long, "adam"):
+        assert call("train", "iris", "--rule", rule, "--epochs", "1", *QUICK).exit_code == 0
+    lines = call("runs", "compare", "iris-1", "iris-2").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    below = [line.split() for line in lines[lines.index("  rule") + 1 :]][:3]
+    assert below[0][0] == "iris-1" and below[2] == ["iris-2", "adam"]
+    assert "".join(below[0][1:] + below[1]).endswith("ema(average_decay=0.99)")

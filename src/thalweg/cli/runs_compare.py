@@ -1,5 +1,6 @@
 """`thalweg runs compare`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,11 +8,11 @@ import click
 
 from thalweg.cli import ending
 from thalweg.cli.output import answer, write_record
-from thalweg.cli.pages import INDENT, heading, page_width
+from thalweg.cli.pages import INDENT, heading, pad, page_width
 from thalweg.cli.tables import number, table
 from thalweg.cli.verb import Verb, common, option
 from thalweg.core import say
-from thalweg.core.columns import wrap
+from thalweg.core.columns import width_of, wrap
 
 if TYPE_CHECKING:
     from thalweg.runs.comparison import Comparison
@@ -44,13 +45,28 @@ def _tables(found: "Comparison") -> str:
     blocks = []
     if found.differences:
         rows = [[key, *map(_shown, values)] for key, values in found.differences.items()]
-        blocks.append(_titled("set_differently", table(["", *found.names], rows, right=right, gives_way=0)))
+        short = table(["", *found.names], rows, right=right)
+        fits = max(map(width_of, short.splitlines())) <= page_width()
+        blocks.append(_titled("set_differently", short if fits else _one_below_the_other(found.names, rows)))
     else:
         blocks.append(f"{INDENT}{say('cli.set_alike')}")
     rows = [[f"{split} {metric}", *map(number, values)] for (split, metric), values in found.scores.items()]
     if rows:
         blocks.append(_titled("came_of_it", table(["", *found.names], rows, right=right)))
     return "\n" + "\n\n".join(blocks)
+
+
+def _one_below_the_other(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Show each setting with a line for each run, where the values are too long to stand side by side."""
+    left = max(map(width_of, names)) + 2
+    lines = []
+    for key, *values in rows:
+        lines.append(f"{INDENT}{key}")
+        for name, value in zip(names, values, strict=True):
+            first, *rest = wrap(value, page_width() - left - 6) or [""]
+            lines.append(f"{INDENT * 2}{click.style(pad(name, left), dim=True)}{first}")
+            lines += [f"{INDENT * 2}{' ' * left}{line}" for line in rest]
+    return "\n".join(lines)
 
 
 def _titled(key: str, body: str) -> str:
