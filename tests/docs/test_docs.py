@@ -1,6 +1,7 @@
 """The documents hold: members are named, links resolve, code runs, commands parse, both languages agree."""
 
 import dataclasses
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,9 +17,14 @@ from thalweg.cli import front
 from thalweg.core import set_language
 from thalweg.data import SCALERS, SOURCES
 from thalweg.findings import CHECKS
+from thalweg.init import INITS
 from thalweg.model import ACTIVATIONS, LOSSES, MODELS
+from thalweg.norms import NORMS
+from thalweg.regularisers import REGULARISERS
+from thalweg.report.catalogue import FAMILIES as NAMED
 from thalweg.rules import RULES
 from thalweg.schedules import SCHEDULES
+from thalweg.surface import SURFACES
 from thalweg.train import FAMILIES, Recipe, read_recipe
 from thalweg.train.recipe_file import read_toml
 
@@ -38,13 +44,17 @@ ALL = [
 ]
 FAMILY_PAGES = {
     "data.md": (SOURCES, SCALERS),
-    "zh/data.md": (SOURCES, SCALERS),
     "model.md": (MODELS, LOSSES),
     "rules.md": (RULES,),
     "schedules.md": (SCHEDULES,),
+    "init.md": (INITS,),
+    "norms.md": (NORMS,),
+    "regularisers.md": (REGULARISERS,),
+    "surface.md": (SURFACES,),
     "findings.md": (CHECKS,),
 }
-ZH = [("README.md", "zh/README.md"), ("cli.md", "zh/cli.md"), ("data.md", "zh/data.md")]
+FAMILY_PAGES |= {f"zh/{name}": held for name, held in FAMILY_PAGES.items() if (DOCS / "zh" / name).is_file()}
+ZH = [(page.name, f"zh/{page.name}") for page in sorted((DOCS / "zh").glob("*.md"))]
 FOLDERS = [init.parent.name for init in sorted((ROOT / "src/thalweg").glob("*/__init__.py"))]
 TWINS = [(ROOT / "README.md", ROOT / "README.zh-CN.md"), *((DOCS / one, DOCS / two) for one, two in ZH)]
 
@@ -94,6 +104,51 @@ def test_each_member_stands_in_its_page_with_its_fields(name: str) -> None:
                 plain = field.default is dataclasses.MISSING or field.default is None
                 shown = field.name if plain else f"{field.name}={field.default!r}"
                 assert f"`{shown}`" in row, f"{name}: the row of {kind} lacks `{shown}`"
+
+
+def tables() -> object:
+    """Load docs/make_tables.py, which is a program and no part of the package."""
+    spec = importlib.util.spec_from_file_location("make_tables", DOCS / "make_tables.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", named(PAGES))
+def test_tables_are_as_make_docs_writes_them(page: Path) -> None:
+    text, maker = page.read_text("utf-8"), tables()
+    assert maker.filled(text, maker.language_of(page)) == text, "run `make docs`"
+
+
+def test_each_family_has_its_table_in_both_languages() -> None:
+    for folder in (DOCS, DOCS / "zh"):
+        marked = {
+            family
+            for page in folder.glob("*.md")
+            for found in re.findall(r"^<!-- catalogue:([\w ]+) -->$", page.read_text("utf-8"), re.M)
+            for family in found.split()
+        }
+        have = {page.stem for page in folder.glob("*.md")}
+        expected = {name for name, home in NAMED.items() if (PAGE_OF.get(name) or name) in have}
+        assert marked == expected, folder.name
+    assert set(NAMED) == {name for name in NAMED if (DOCS / f"{PAGE_OF.get(name) or name}.md").is_file()}
+
+
+PAGE_OF = {
+    "sources": "data", "scalers": "data", "models": "model", "activations": "model", "losses": "model",
+    "penalties": "regularisers", "constraints": "regularisers", "augmentations": "regularisers",
+    "surfaces": "surface",
+}  # fmt: skip
+
+
+def test_a_table_that_is_behind_is_seen() -> None:
+    old = "<!-- catalogue:scalers -->\n| `gone` | `Gone` | – | It is gone. |\n<!-- end -->\nmore\n"
+    maker = tables()
+    english, chinese = maker.filled(old, "en"), maker.filled(old, "zh")
+    assert "gone" not in english and "| `zca` | `WhitenZCA` | `eps=1e-06` | Whiten and turn back" in english
+    assert "| 名称 | 类 | 字段 | 含义 |" in chinese and "白化" in chinese
+    assert english.endswith("<!-- end -->\nmore\n") and maker.filled("no table", "en") == "no table"
 
 
 def test_each_activation_is_named() -> None:
@@ -233,12 +288,13 @@ def test_the_documented_recipe_is_read_and_names_every_field(tmp_path: Path) -> 
 
 
 def test_trace_columns_are_documented() -> None:
-    from thalweg.signals import EVALUATION_COLUMNS, LAYER_COLUMNS, STEP_COLUMNS
+    from thalweg.signals import EVALUATION_COLUMNS, LAYER_COLUMNS, MOVING_COLUMNS, STEP_COLUMNS
 
     text = (DOCS / "signals.md").read_text("utf-8")
     for table, columns in (
         ("steps", STEP_COLUMNS),
         ("evaluations", EVALUATION_COLUMNS),
         ("layers", LAYER_COLUMNS),
+        ("moving", MOVING_COLUMNS),
     ):
         assert f"| `{table}` | {', '.join(f'`{column}`' for column in columns)} |" in text
