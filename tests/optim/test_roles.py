@@ -197,6 +197,25 @@ def test_networks_of_one_layer_and_of_none() -> None:
     assert roles(nn.ReLU()) == {} and depth_of(nn.ReLU()) == {} and layout(nn.ReLU()) == {}
 
 
+def test_single_inputs_and_outputs_do_not_make_a_weight_a_vector() -> None:
+    """A network that predicts one number has a head that decays, one that reads one number a first matrix."""
+    module = build_seeded(tw.mlp(8, norm="weight"), (1,), 1, 0)
+    assert roles(module, 1) == {
+        "linear1.weight": "matrix", "linear1.bias": "bias", "linear1.magnitude": "vector",
+        "output.weight": "head", "output.bias": "bias",
+    }  # fmt: skip
+    assert roles(nn.Linear(4, 1)) == {"weight": "head", "bias": "bias"}
+    polar = nn.Sequential(nn.Linear(1, 4), parametrizations.weight_norm(nn.Linear(4, 1)))
+    assert by_role(polar) == {
+        "matrix": {"0.weight"},
+        "bias": {"0.bias", "1.bias"},
+        "vector": {"1.parametrizations.weight.original0"},
+        "head": {"1.parametrizations.weight.original1"},
+    }
+    assert roles(nn.GRU(1, 4))["weight_ih_l0"] == "matrix"
+    assert roles(build_seeded(tw.recurrent(width=4), (6, 1), 1, 0), 1)["layer1.weight_ih"] == "matrix"
+
+
 def test_layers_of_parameters() -> None:
     module = nn.ModuleDict({"parametrizations_of_old": nn.Linear(2, 2)})
     assert by_role(module)["head"] == {"parametrizations_of_old.weight"}

@@ -18,6 +18,7 @@ _NORMS = (
     nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm, nn.RMSNorm,
 )  # fmt: skip
 _EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+_WEIGHT_NAMES = ("weight", "weight_v", "weight_orig", "original", "original1")  # the later four are parametrised
 
 
 def roles(module: nn.Module, num_outputs: int | None = None) -> dict[str, Role]:
@@ -68,7 +69,13 @@ def _role(name: str, param: Tensor, layer: nn.Module) -> Role:
         return "norm"
     if last.startswith("bias") or last.endswith("bias"):
         return "bias"
-    return "matrix" if has_axes else "vector"
+    return "matrix" if has_axes or _is_a_weight(last, param, layer) else "vector"
+
+
+def _is_a_weight(name: str, param: Tensor, layer: nn.Module) -> bool:
+    """Return whether it is what a layer multiplies with, though it has a single input or output and looks a vector."""
+    known = _has_weight(layer) and name in _WEIGHT_NAMES
+    return param.ndim >= 2 and (known or name.startswith(("weight_ih", "weight_hh")))
 
 
 def _has_weight(layer: nn.Module) -> bool:
