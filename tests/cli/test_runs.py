@@ -117,4 +117,4 @@ def test_settings_too_long_to_stand_side_by_side_stand_below_each_other(call: An
     assert max(map(len, lines)) <= 80
     below = [line.split() for line in lines[lines.index("  rule") + 1 :]][:3]
     assert below[0][0] == "iris-1" and below[2] == ["iris-2", "adam"]
-    assert "".join(below[0][1:] + below[1]).endswith("ema(average_decay=0.99)")
+    assert below[1][-1] == "ema(average_decay=0.99)"

@@ -63,7 +63,7 @@ def _one_below_the_other(names: Sequence[str], rows: Sequence[Sequence[str]]) ->
     for key, *values in rows:
         lines.append(f"{INDENT}{key}")
         for name, value in zip(names, values, strict=True):
-            first, *rest = wrap(value, page_width() - left - 6) or [""]
+            first, *rest = wrap(value.replace("+", " + "), page_width() - left - 6)  # a place to break
             lines.append(f"{INDENT * 2}{click.style(pad(name, left), dim=True)}{first}")
             lines += [f"{INDENT * 2}{' ' * left}{line}" for line in rest]
     return "\n".join(lines)
