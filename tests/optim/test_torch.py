@@ -162,7 +162,7 @@ def test_maximize_is_torchs(name):
     agree(ours, theirs)
 
 
-@pytest.mark.parametrize("name", ["momentum", "adamw", "rmsprop"])
+@pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("with_names", [False, True])
 def test_what_torch_wrote_is_read(name, with_names):
     rule, kind, fields = PAIRS[name]

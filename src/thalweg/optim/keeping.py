@@ -12,7 +12,10 @@ from thalweg.core import UsageError, to_plain
 from thalweg.optim.groups import Group, names_of
 from thalweg.rules import Rule
 
-_TORCH_SLOTS = {"exp_avg": "mean", "exp_avg_sq": "square", "square_avg": "square", "momentum_buffer": "velocity"}
+_TORCH_SLOTS = {
+    "exp_avg": "mean", "exp_avg_sq": "square", "max_exp_avg_sq": "largest", "momentum_buffer": "velocity",
+    "square_avg": "square", "acc_delta": "step_square", "exp_inf": "peak", "mu_product": "product",
+}  # fmt: skip
 _NOT_NUMBERS = ("params", "param_names", "capturable")
 
 
