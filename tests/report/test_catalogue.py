@@ -75,19 +75,23 @@ def test_an_entry_tells_every_field(family, name):
 @ENTRIES
 def test_an_entry_can_be_typed(family, name):
     found = entry(family, name)
-    ast.parse(found.python)
-    if found.command is None:
-        assert name in FAMILIES[family].values
-        return
+    lines = [found.command, found.python, *found.also]
+    assert (found.command is None) <= (name in FAMILIES[family].values)
     try:
-        parse(front, shlex.split(found.command)[1:])
+        for line in filter(None, lines):
+            if line.startswith("thalweg"):
+                parse(front, shlex.split(line)[1:])
+            else:
+                ast.parse(line)
     finally:
         set_language(None)
 
 
 def parse(command, words):
     if isinstance(command, click.Group):
-        command.get_command(click.Context(command), words[0]).make_context("thalweg", words[1:]).close()
+        parse(command.get_command(click.Context(command), words[0]), words[1:])
+    else:
+        command.make_context("thalweg", words).close()
 
 
 BY_TEXT = [pair for pair in MEMBERS if pair[0] not in ("sources", "activations", "surfaces")]
@@ -100,7 +104,7 @@ def test_the_text_of_an_entry_makes_the_member(family, name):
         return
     text = shlex.split(found.command)[-1].removeprefix("constraint=")
     assert isinstance(read_component(FAMILIES[family].members(), text, family), found.member)
-    assert f'"{text}"' in found.python
+    assert f'"{text}"' in found.python and all(text in line for line in found.also)
 
 
 def test_formula_remarks_and_source_come_from_the_docstring():

@@ -15,7 +15,7 @@ from thalweg.core.columns import width_of, wrap
 if TYPE_CHECKING:
     from thalweg.report.catalogue import Entry, Field
 
-_LEFT = 22  # columns for the fields of a member
+_LEFT = 26  # columns, at most, for names and fields
 
 
 @click.command(
@@ -92,7 +92,9 @@ def _member(family: str, name: str) -> _Told:
 
 
 def _uses(found: "Entry") -> list[str]:
-    return [line for line in (found.command, found.python) if line]
+    """Return the lines that use a member, those of the command line first."""
+    lines = [line for line in (found.command, found.python, *found.also) if line]
+    return sorted(lines, key=lambda line: not line.startswith("thalweg"))
 
 
 def _fields(found: "Entry") -> str:

@@ -60,10 +60,12 @@ class Entry:
     command: str | None
     """A command line that uses it; None where Python alone can."""
     python: str
+    also: tuple[str, ...]
+    """Further lines that take it, of either kind."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as plain values."""
-        names = ("family", "name", "sentence", "formula", "remarks", "source", "command", "python")
+        names = ("family", "name", "sentence", "formula", "remarks", "source", "command", "python", "also")
         plain = {name: getattr(self, name) for name in names}
         return {**plain, "class": self.member.__name__, "fields": [field.to_plain() for field in self.fields]}
 
@@ -98,7 +100,8 @@ def entry(family: str, name: str) -> Entry:
     return Entry(
         family=family, name=name, member=member, sentence=sentence_of(home, name), formula=formula, remarks=remarks,
         source=source, fields=fields, command=_command(home, text, fields),
-        python=home.values.get(name) or home.python.format(f'"{text}"'),
+        python=home.values.get(name) or _typed(home.python, text),
+        also=tuple(_typed(template, text) for template in home.also if text),
     )  # fmt: skip
 
 
@@ -181,13 +184,18 @@ def _first_number(fields: Sequence[Field]) -> Field | None:
 
 
 def _command(family: Family, text: str, fields: Sequence[Field]) -> str | None:
-    """Return a command line with the text in it, in quotation marks where a shell would read more into it."""
-    *words, last = family.command.split()
-    last = last.format(text)
     number = _first_number(fields) if family.setting else None
-    more = [f"--set {family.setting}.{number.name}={show(number.default)}"] if number else []
-    bare = re.fullmatch(r"[\w.:/+=-]+", last)
-    return " ".join([*words, last if bare else f'"{last}"', *more]) if text else None
+    more = f" --set {family.setting}.{number.name}={show(number.default)}" if number else ""
+    return _typed(family.command, text) + more if text else None
+
+
+def _typed(template: str, text: str) -> str:
+    """Return a line with the text in it, in quotation marks in Python and where a shell would read more into it."""
+    if not template.startswith("thalweg"):
+        return template.format(f'"{text}"')
+    *words, last = template.split()
+    last = last.format(text)
+    return " ".join([*words, last if re.fullmatch(r"[\w.:/+=-]+", last) else f'"{last}"'])
 
 
 def _paragraphs(member: Any) -> list[str]:

@@ -25,6 +25,8 @@ class Family:
     """What to type for members that their fields do not show how to write; "" where Python alone can give one."""
     values: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Lines of Python for members that a text cannot give there."""
+    also: tuple[str, ...] = ()
+    """Other lines that take a member's text, on the command line or in Python."""
     setting: str = ""
     """The setting of a recipe whose fields --set changes, where no brackets are read: "data"."""
 
@@ -64,6 +66,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "init": Family(
         home="thalweg.init:INITS", words="init",
         command=_TRAIN + " --init {}", python='tw.train("digits", init={})',
+        also=("thalweg survey digits --init {}",),
     ),
     "losses": Family(
         home="thalweg.model:LOSSES", words="losses",
@@ -72,10 +75,12 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "rules": Family(
         home="thalweg.rules:RULES", words="rules",
         command=_TRAIN + " --rule {}", python='tw.train("digits", rule={})',
+        also=("thalweg descend ravine --rule {}", "tw.optim.from_rule({}, model)"),
     ),
     "schedules": Family(
         home="thalweg.schedules:SCHEDULES", words="schedules",
         command=_TRAIN + " --schedule {}", python='tw.train("digits", schedule={})',
+        also=("thalweg schedule show {}",),
         texts={"by-hand": "by-hand(points=[[0, 1], [0.5, 0.1]])", "product": "product(parts=[warmup, plateau])",
                "sequence": "sequence(parts=[warmup(length=5, unit=epochs), cosine])"},
     ),
