@@ -24,7 +24,10 @@ from thalweg.train.regularising import links
 from thalweg.train.step import Block, Direct, Stepwise
 
 STATISTICS_FROM = 16_384  # training examples, at most, for the exact statistics of batch norms
-MOVES_AT_ONCE = 2048  # a schedule costs the same for one step as for so many
+MOVES_AT_ONCE = 2048
+"""Steps whose rates are reckoned at once: a schedule costs the same for one as for so many. A multiple of what a
+processor takes together: a remainder is rounded otherwise, and then a rate would depend on where a run goes on.
+"""
 
 
 class Row(NamedTuple):

@@ -35,6 +35,7 @@ class State:
     params: Params
     fitted: Fitted
     memory: Memory
+    layout: Layout | None = None  # of the trainable parameters, one by one
     step: int = 0
     best: Best = dataclasses.field(default_factory=Best)
     best_weights: Params | None = None
@@ -75,7 +76,7 @@ class State:
     ) -> None:
         """Place the rule anew on the same parameters; what it remembers stays."""
         places = layout_flat(layout, self.trainable) if self.is_flat else layout
-        self.fitted = fit(rule, places, first=first, last=last)
+        self.fitted, self.layout = fit(rule, places, first=first, last=last), layout
 
     @contextlib.contextmanager
     def judged(self, hyper: Hyper | None = None) -> Iterator[None]:
@@ -154,7 +155,7 @@ def begin(
     kinds = {(value.dtype, value.device) for value in values.values()}
     fitted = fit(rule, layout, first=first, last=last)
     if sum(value.numel() for value in values.values()) > FLAT_LIMIT or len(kinds) > 1 or not fitted.flat:
-        return State(module, values, values, fitted, fitted.init(values))
+        return State(module, values, values, fitted, fitted.init(values), layout)
     flat = torch.cat([value.reshape(-1) for value in values.values()])
     start = 0
     for name, param in trainable.items():
@@ -165,4 +166,4 @@ def begin(
     params: dict[str, Any] = {_FLAT: flat}
     if layout is not None:
         fitted = fit(rule, layout_flat(layout, values), first=first, last=last)
-    return State(module, values, params, fitted, fitted.init(params))
+    return State(module, values, params, fitted, fitted.init(params), layout)

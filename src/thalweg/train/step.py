@@ -76,7 +76,7 @@ class Stepwise(Stepper):
 
     def refit(self) -> None:
         """Take in that the rule was placed anew: other parameters train."""
-        self._fused = None if self.state.is_flat else fused_step(self.state.fitted, self.state.params)
+        self._fused = fused_step(self.state)
         self._asks_twice = self.state.fitted.asks_twice
         self._needs_hessian = self.state.fitted.needs_hessian
 
