@@ -18,7 +18,10 @@ from thalweg.core import (
 from thalweg.schedules import SCHEDULES
 from thalweg.train import FAMILIES, Recipe, Transfer
 
-_CHOOSE = {"model": "--model mlp", "loss": "--loss mse", "scaler": "--scaler standardise", "init": "--init he"}
+_CHOOSE = {
+    "model": "--model mlp", "model.norm": "--norm layer", "loss": "--loss mse", "scaler": "--scaler standardise",
+    "init": "--init he", "transfer": "--from RUN", "schedule": "--schedule cosine",
+}  # fmt: skip
 _MAY_BE_NONE = ("stop", "model", "loss", "init", "transfer", "constraint")
 
 
@@ -33,24 +36,24 @@ def read_settings(given: Sequence[str]) -> list[tuple[str, str]]:
 def change(recipe: Recipe, settings: Iterable[tuple[str, str]]) -> Recipe:
     """Return the recipe with settings applied: kinds of components first, then their fields, in order.
 
-    Raises `UnknownName` for a path that does not exist, `UsageError` for a value that its field does not
-    take.
+    They need fit together in the end only. Raises `UnknownName` for a path that does not exist, `UsageError` for a
+    value that its field does not take.
     """
+    changed: dict[str, Any] = {}
     for path, value in sorted(settings, key=lambda setting: "." in setting[0]):
         head, _, tail = path.partition(".")
-        if head not in _fields(Recipe):
+        if head not in _fields(Recipe) or (tail and head not in (*FAMILIES, "schedules")):
             raise UnknownName("setting", path, paths(recipe))
-        new: Any
+        part = changed.get(head, getattr(recipe, head))
         if tail and head == "schedules":
-            new = {**recipe.schedules, tail: read_component(SCHEDULES, value, path)}
+            changed[head] = {**part, tail: read_component(SCHEDULES, value, path)}
         elif tail:
-            new = _with_field(recipe, path, value=value)
+            changed[head] = _with_field(part, path, value=value)
         elif head in FAMILIES:
-            new = _component(recipe, head, value=value)
+            changed[head] = _component(part, head, value=value)
         else:
-            new = coerce(_hints(Recipe)[head], value, head)
-        recipe = dataclasses.replace(recipe, **{head: new})
-    return recipe
+            changed[head] = coerce(_hints(Recipe)[head], value, head)
+    return dataclasses.replace(recipe, **changed)
 
 
 def paths(recipe: Recipe) -> list[str]:
@@ -75,19 +78,24 @@ def _fields_below(component: Component) -> list[str]:
     return found
 
 
-def _with_field(recipe: Recipe, path: str, *, value: str) -> Any:
+def _with_field(part: Any, path: str, *, value: str) -> Any:
     head, _, tail = path.partition(".")
-    part = getattr(recipe, head)
-    if head not in FAMILIES:
-        raise UnknownName("setting", f"{head}.{tail}", paths(recipe))
     if part is None:
-        cure = f"choose one first: {_CHOOSE.get(head, f'--set {head}=...')}, for example"
-        raise UsageError(f"`{head}.{tail}` belongs to a {head} that is not chosen yet; {cure}.")
+        raise _not_chosen(head, path)
     owner = owner_of(part, tail)
     if owner is None:
+        above, _, last = tail.rpartition(".")[0].rpartition(".")
+        holder = owner_of(part, f"{above}.{last}".lstrip(".")) if last else None
+        if holder is not None and getattr(holder, last) is None:
+            raise _not_chosen(path.rpartition(".")[0], path)
         raise _unknown_field(head, tail, chosen=part.name)
     hint = _hints(type(owner))[tail.rpartition(".")[2]]
     return with_field(part, tail, coerce(hint, value, f"{head}.{tail}"))
+
+
+def _not_chosen(part: str, path: str) -> UsageError:
+    cure = f"choose it first: {_CHOOSE.get(part, f'--set {part}=...')}, for example"
+    return UsageError(f"`{path}` belongs to `{part}`, which is not chosen yet; {cure}.")
 
 
 def _unknown_field(head: str, tail: str, *, chosen: str) -> UsageError:
@@ -105,13 +113,12 @@ def _fields(owner: type) -> list[str]:
     return [field.name for field in dataclasses.fields(owner)]
 
 
-def _component(recipe: Recipe, head: str, *, value: str) -> Any:
+def _component(part: Any, head: str, *, value: str) -> Any:
     catalogue = FAMILIES[head]
     if value == "none" and "none" not in catalogue and head in _MAY_BE_NONE:
         return None
     if head == "model" and ":" in value:
         return from_plain(catalogue, {"kind": "module", "factory": value}, head)
-    part = getattr(recipe, head)
     if part is not None and part.name == value:
         return part  # naming the kind that it has keeps its fields
     if head == "data":

@@ -178,15 +178,15 @@ def with_field(component: C, path: str, value: Any) -> C:
     """
     head, _, tail = path.partition(".")
     names = [field.name for field in dataclasses.fields(component)]  # type: ignore[arg-type]
-    if head in names:
-        held = getattr(component, head)
-        new = with_field(held, tail, value) if tail and isinstance(held, Component) else value
+    held = getattr(component, head) if head in names else None
+    if head in names and (not tail or isinstance(held, Component)):
+        new = with_field(held, tail, value) if isinstance(held, Component) and tail else value
         return dataclasses.replace(component, **{head: new})  # type: ignore[type-var]
     for name in names:
         held = getattr(component, name)
         if isinstance(held, Component) and owner_of(held, head) is not None:
             return dataclasses.replace(component, **{name: with_field(held, path, value)})  # type: ignore[type-var]
-    raise UnknownName(f"field of {component.name}", head, names)
+    raise UnknownName(f"field of {component.name}", path, names)
 
 
 def owner_of(component: Component, path: str) -> Component | None:
@@ -195,7 +195,7 @@ def owner_of(component: Component, path: str) -> Component | None:
     names = [field.name for field in dataclasses.fields(component)]  # type: ignore[arg-type]
     if head in names:
         held = getattr(component, head)
-        return owner_of(held, tail) if tail and isinstance(held, Component) else component
+        return component if not tail else owner_of(held, tail) if isinstance(held, Component) else None
     inside = [getattr(component, name) for name in names]
     return next((owner for held in inside if isinstance(held, Component) and (owner := owner_of(held, path))), None)
 

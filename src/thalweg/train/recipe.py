@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, final
 
@@ -19,9 +19,13 @@ from thalweg.train.stopping import EarlyStopping
 from thalweg.train.transfer import Transfer
 
 
-def default_rule() -> Rule:
-    """Return the rule of a run that names none; benchmarks/defaults.py shows what it reaches."""
-    return AdamW(lr=3e-3, weight_decay=0.1)
+def default_rule(penalties: Sequence[Penalty] = ()) -> Rule:
+    """Return the rule of a run that names none; benchmarks/defaults.py shows what it reaches.
+
+    Where a penalty pulls on squares, the rule's own decay, which would do the same, is off.
+    """
+    squares = any("square" in penalty.measures for penalty in penalties)
+    return AdamW(lr=3e-3, weight_decay=0.0 if squares else 0.1)
 
 
 def default_schedule(rule: Rule) -> Schedule:
@@ -48,7 +52,7 @@ class Recipe:
     transfer: Transfer | None = None
     freeze: tuple[str, ...] = ()
     loss: Loss | None = None
-    rule: Rule = dataclasses.field(default_factory=default_rule)
+    rule: Rule = None  # type: ignore[assignment]  # the default depends on the penalties: see __post_init__
     schedule: Schedule | None = None
     schedules: Mapping[str, Schedule] = dataclasses.field(default_factory=dict)
     decay_on: Literal["weights", "all"] = "weights"
@@ -78,6 +82,9 @@ class Recipe:
         hints = typing.get_type_hints(Recipe)
         if isinstance(self.transfer, str | Path):
             object.__setattr__(self, "transfer", Transfer(source=str(self.transfer)))
+        object.__setattr__(self, "penalties", coerce(hints["penalties"], self.penalties, "penalties=..."))
+        if self.rule is None:
+            object.__setattr__(self, "rule", default_rule(self.penalties))
         for field in (*_TEXTS, "decay_on", "statistics", "precision"):
             where = field if field == "schedules" else f"{field}=..."
             object.__setattr__(self, field, coerce(hints[field], getattr(self, field), where))
@@ -126,16 +133,17 @@ def replace(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
     A rule around another hands on what it does not have itself: "rule.lr" is the rate of the rule inside.
     """
     names = [field.name for field in dataclasses.fields(Recipe)]
+    changed: dict[str, Any] = {}
     for path, value in changes.items():
         head, _, tail = path.partition(".")
         if head not in names:
             raise UnknownName("field of a recipe", path, names)
-        held = getattr(recipe, head)
+        held = changed.get(head, getattr(recipe, head))
         if tail and head == "schedules":
-            value = {**recipe.schedules, tail: value}
+            value = {**held, tail: value}
         elif tail and not isinstance(held, Component):
             raise UsageError(f"`{path}` reaches into a part that is not chosen yet or holds several; give {head}=...")
         elif tail:
             value = with_field(held, tail, value)
-        recipe = dataclasses.replace(recipe, **{head: value})
-    return recipe
+        changed[head] = value
+    return dataclasses.replace(recipe, **changed)
