@@ -83,7 +83,8 @@ def ask_recipe(source: str, asked: Mapping[str, Any]) -> "Recipe":
         recipe = read_recipe(Path(source))
         first = [("data.target", target)] if target else []
     else:
-        recipe, first = Recipe(data=open_source(source, target=target)), []
+        penalties = () if asked.get("rule") else tuple(asked.get("penalty") or ())  # the default rule gives way to them
+        recipe, first = Recipe(data=open_source(source, target=target), penalties=penalties), []
     settings = [*first, *_settings(asked), *read_settings(asked.get("sets") or ())]
     if recipe.model is None and "model" not in dict(settings):
         if asked.get("hidden") is not None:

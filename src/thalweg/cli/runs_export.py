@@ -2,8 +2,9 @@
 
 import io
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 FORMATS = ("csv", "parquet", "json")
-WHAT = ("steps", "evaluations", "layers")
+WHAT = ("steps", "evaluations", "layers", "moving")
 _EXAMPLES = (
     "thalweg runs export latest > steps.csv",
     "thalweg runs export digits-1 --what layers --out layers.parquet",
@@ -65,10 +66,24 @@ def _frame(path: Path, what: str) -> "pl.DataFrame":
     trace = Folder(path).trace()
     if what == "steps":
         return pl.DataFrame(trace.steps()).with_columns(pl.col("step", "member").cast(pl.Int64))
+    if what == "moving":
+        return _moving(trace.moving())
     rows, names = (trace.layers(), LAYER_COLUMNS) if what == "layers" else (trace.evaluations(), EVALUATION_COLUMNS)
     texts = {"layer", "signal", "split", "metric"}
     kinds = {n: pl.String if n in texts else pl.Int64 if n in ("step", "member") else pl.Float64 for n in names}
     return pl.DataFrame(rows, schema=kinds)
+
+
+def _moving(found: "Mapping[str, tuple[Any, Any]]") -> "pl.DataFrame":
+    import polars as pl
+
+    rows = [
+        (int(step), 0, name, value)
+        for name, (steps, values) in found.items()
+        for step, value in zip(steps, values, strict=True)
+    ]
+    kinds = {"step": pl.Int64, "member": pl.Int64, "name": pl.String, "value": pl.Float64}
+    return pl.DataFrame(sorted(rows), schema=kinds, orient="row")
 
 
 def _written(frame: "pl.DataFrame", form: str) -> bytes:

@@ -1,6 +1,7 @@
 """Batch renormalisation."""
 
 import dataclasses
+import functools
 from typing import Annotated, ClassVar, final
 
 import torch
@@ -56,6 +57,7 @@ class BatchRenormLayer(nn.Module):
 
     def __init__(self, spec: BatchRenorm, width: int) -> None:
         super().__init__()
+        _leave_out_of_graphs()
         self.spec = spec
         self.weight = nn.Parameter(torch.ones(width))
         self.bias = nn.Parameter(torch.zeros(width))
@@ -75,8 +77,6 @@ class BatchRenormLayer(nn.Module):
         weight, bias = self.weight * r, self.weight * d + self.bias
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=self.spec.eps)
 
-    # torch.compile would work r out again in the backward pass, from averages that have moved on by then.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _correction(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return r and d, and move the averages on."""
         var, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
@@ -93,3 +93,12 @@ class BatchRenormLayer(nn.Module):
     def extra_repr(self) -> str:
         spec = self.spec
         return f"{len(self.weight)}, momentum={spec.momentum}, r_max={spec.r_max}, d_max={spec.d_max}"
+
+
+@functools.cache
+def _leave_out_of_graphs() -> None:
+    """Keep torch.compile from working r out again in the backward pass, from averages that have moved on by then.
+
+    Done when the first layer is built: it imports the compiler, which takes a second.
+    """
+    BatchRenormLayer._correction = torch.compiler.disable(BatchRenormLayer._correction)  # type: ignore[method-assign]

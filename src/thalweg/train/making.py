@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from thalweg.core import Message, UnknownName, UsageError, knobs, law, message, owner_of
+from thalweg.core import Message, UnknownName, UsageError, knobs, law, message, owner_of, to_text
 from thalweg.core.random import generator
 from thalweg.data import Dataset, Prepared, prepare
 from thalweg.init import start as start_weights
@@ -64,6 +64,7 @@ def make_job(recipe: Recipe, *, dataset: Dataset | None = None, fresh: bool = Tr
     count = sum(parameter.numel() for parameter in module.parameters())
     said += [message("train.model", model=describe(model), parameters=f"{count:,}"), *more]
     said += [say_roles(state, places)] if recipe.hyper().get("weight_decay") or not state.fitted.flat else []
+    said += [message("train.penalty", penalties=", ".join(map(to_text, recipe.penalties)))] if recipe.penalties else []
     order = torch.randperm(len(data.train), generator=generator(recipe.seed, "sample"))
     job = Job(recipe, data, loss, state, stepper, device, per_epoch, order[:TRAIN_SAMPLE], tuple(said), places)
     _check_moves(job)
