@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from thalweg.rules import SGD, Adam, AdamW, RMSProp, fused
+from thalweg.rules import SGD, Adagrad, Adam, AdamW, RMSProp, fused
 
 RULES = [
     SGD(lr=0.05), SGD(lr=0.05, weight_decay=0.1), SGD(lr=0.05, momentum=0.9),
     SGD(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.1),
     Adam(lr=0.01), Adam(lr=0.01, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.1),
     AdamW(lr=0.01), AdamW(lr=0.01, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.3),
+    Adagrad(lr=0.05), Adagrad(lr=0.05, lr_decay=0.1, eps=1e-3, weight_decay=0.1),
 ]  # fmt: skip
 SHAPES = {"a": (13, 7), "b": (7,), "c": (2, 3, 5), "d": ()}
 
@@ -51,6 +52,7 @@ FLOATS = {"w": torch.zeros(3)}
     ("rule", "params"),
     [
         (RMSProp(), FLOATS),
+        (Adagrad(initial_accumulator_value=0.1), FLOATS),
         (SGD(momentum=0.9, velocity="average"), FLOATS),
         (Adam(bias_correction=False), FLOATS),
         (Adam(), {"w": torch.zeros(3, dtype=torch.float64)}),
@@ -64,6 +66,7 @@ FLOATS = {"w": torch.zeros(3)}
     ],
     ids=[
         "rmsprop",
+        "adagrad from above zero",
         "average",
         "uncorrected",
         "float64",

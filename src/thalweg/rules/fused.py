@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from thalweg.core.types import Params
+from thalweg.rules.adagrad import Adagrad
 from thalweg.rules.adam import Adam, AdamW
 from thalweg.rules.amsgrad import AMSGrad
 from thalweg.rules.base import Rule, State
@@ -28,7 +29,8 @@ def fused(rule: Rule, params: Params) -> Fused | None:
     if len(kinds) != 1 or not all(d.type in ("cpu", "cuda") and t == torch.float32 for d, t in kinds):
         return None
     kernel = _kernel(rule)
-    return None if kernel is None else kernel(names)
+    on_cuda = next(iter(params.values())).device.type == "cuda"
+    return None if kernel is None or (kernel is _adagrad and on_cuda) else kernel(names)  # torch has that one on CPUs
 
 
 def _kernel(rule: Rule) -> Callable[[list[str]], Fused] | None:
@@ -36,6 +38,8 @@ def _kernel(rule: Rule) -> Callable[[list[str]], Fused] | None:
     convention = getattr(rule, "convention", "torch")
     if isinstance(rule, AMSGrad) and convention == "torch":
         return functools.partial(_adam, decoupled=rule.decoupled_weight_decay, largest=True)
+    if isinstance(rule, Adagrad) and convention == "torch" and not rule.initial_accumulator_value:
+        return _adagrad
     if convention not in ("torch", "optax"):
         return None
     if isinstance(rule, SGD) and rule.velocity == "sum":
@@ -67,6 +71,17 @@ def _adam(names: list[str], *, decoupled: bool, largest: bool = False) -> Fused:
             [state["largest"][n] for n in names] if largest else [],
             [count] * len(params), lr=hyper["lr"], beta1=hyper["beta1"], beta2=hyper["beta2"],
             weight_decay=hyper["weight_decay"], eps=hyper["eps"], amsgrad=largest, maximize=False,
+        )  # fmt: skip
+
+    return update
+
+
+def _adagrad(names: list[str]) -> Fused:
+    def update(params: list[Tensor], grads: list[Tensor], state: State, hyper: dict[str, float], step: int) -> None:
+        torch._fused_adagrad_(
+            params, grads, [state["sum"][n] for n in names],
+            [torch.full((), float(step + 1))] * len(params), lr=hyper["lr"], lr_decay=hyper["lr_decay"],
+            weight_decay=hyper["weight_decay"], eps=hyper["eps"], maximize=False,
         )  # fmt: skip
 
     return update
