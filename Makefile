@@ -42,6 +42,9 @@ bench: $(READY) ## measure the speed claims; peers from PyPI are installed besid
 	$(BIN)/python benchmarks/train_large.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/defaults.py
+	$(BIN)/python benchmarks/rules.py
+	$(BIN)/python benchmarks/muon.py
+	$(BIN)/python benchmarks/precise_statistics.py
 
 clean: ## remove the environment
 	rm -rf $(VENV)
