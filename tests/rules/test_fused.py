@@ -5,13 +5,17 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from thalweg.rules import SGD, Adagrad, Adam, AdamW, RMSProp, fused
+from thalweg.rules import SGD, Adagrad, Adam, AdamW, AMSGrad, RMSProp, fused
 
 RULES = [
     SGD(lr=0.05), SGD(lr=0.05, weight_decay=0.1), SGD(lr=0.05, momentum=0.9),
     SGD(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.1),
     Adam(lr=0.01), Adam(lr=0.01, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.1),
     AdamW(lr=0.01), AdamW(lr=0.01, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.3),
+    SGD(lr=0.05, momentum=0.9, dampening=0.5, weight_decay=0.1), AMSGrad(lr=0.01),
+    AMSGrad(lr=0.01, beta1=0.8, beta2=0.97, eps=1e-4, weight_decay=0.1),
+    AMSGrad(lr=0.01, beta2=0.9, weight_decay=0.3, decoupled_weight_decay=True),
+    SGD(lr=0.05, momentum=0.9, convention="optax"), AdamW(lr=0.01, convention="optax"),
     Adagrad(lr=0.05), Adagrad(lr=0.05, lr_decay=0.1, eps=1e-3, weight_decay=0.1),
 ]  # fmt: skip
 SHAPES = {"a": (13, 7), "b": (7,), "c": (2, 3, 5), "d": ()}
@@ -78,3 +82,16 @@ FLOATS = {"w": torch.zeros(3)}
 )
 def test_where_there_is_no_kernel(rule, params):
     assert fused(rule, params) is None
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        SGD(convention="keras"), SGD(momentum=0.9, convention="paper"), Adam(convention="keras"),
+        AdamW(convention="keras"), AMSGrad(convention="optax"), AMSGrad(convention="paper"),
+        Adagrad(convention="optax"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_other_conventions_have_no_kernel(rule):
+    assert fused(rule, FLOATS) is None
