@@ -262,7 +262,7 @@ def _coerce_component(base: type[Component], value: Any, where: str) -> Componen
 
 def _coerce_union(hint: Any, value: Any, where: str) -> Any:
     choices = typing.get_args(hint)
-    if type(None) in choices and (value is None or (value == "none" and str not in choices)):
+    if type(None) in choices and (value is None or (value == "none" and not _may_be_called_none(hint))):
         return None
     problem: UsageError | None = None
     for choice in choices:
@@ -272,6 +272,12 @@ def _coerce_union(hint: Any, value: Any, where: str) -> Any:
             except UsageError as error:
                 problem = problem or error
     raise problem or law(where, "must be set", value)
+
+
+def _may_be_called_none(hint: Any) -> bool:
+    """Return whether the word is a value of its own: a text, or a component of that name."""
+    family = _family(hint)
+    return str in typing.get_args(hint) or (family is not None and "none" in family.catalogue())
 
 
 def _coerce_tuple(hint: Any, value: Any, where: str) -> Any:

@@ -145,5 +145,7 @@ def replace(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
             raise UsageError(f"`{path}` reaches into a part that is not chosen yet or holds several; give {head}=...")
         elif tail:
             value = with_field(held, tail, value)
+        elif head in _TEXTS:
+            value = coerce(typing.get_type_hints(Recipe)[head], value, head)
         changed[head] = value
     return dataclasses.replace(recipe, **changed)
