@@ -248,12 +248,8 @@ def test_loss_falls_on_a_quadratic(rule):
     def find(params):
         return (sharpness * params["x"] ** 2).sum() / 2, {"x": sharpness * params["x"]}
 
-    inner = rule
-    while isinstance(inner, Around):
-        inner = inner.rule
     for lr in (0.01, 0.001, 0.1, 1.0):  # rates differ by what the step is made of
-        tried = dataclasses.replace(rule, rule=dataclasses.replace(rule.rule)) if isinstance(rule, Around) else rule
-        fitted, params = fit(tried), {"x": torch.ones(2, 2, dtype=torch.float64)}
+        fitted, params = fit(rule), {"x": torch.ones(2, 2, dtype=torch.float64)}
         state, hyper, losses = fitted.init(params), {**rule.hyper(), "lr": lr}, []
         hyper |= {name: 0.0 for name in ("weight_decay",) if name in hyper}
         for step in range(60):
@@ -306,16 +302,13 @@ MEMBERS = 4
 
 
 def spread(rule):
-    """Return P values of each hyperparameter, inside of its useful range; whole numbers stay as they are."""
+    """Return P values of each hyperparameter, inside of its useful range; whole numbers from 1 to 4."""
     found = {}
     for name, knob in hyper_names(rule).items():
         whole = "int" in str(next(f.type for k in kinds_of(rule) for f in dataclasses.fields(k) if f.name == name))
-        if not whole:
-            low, high = (
-                max(knob.low, 1e-6 if knob.log else knob.low),
-                min(knob.high, 0.1 if name == "lr" else knob.high),
-            )
-            found[name] = torch.linspace(low, high, MEMBERS, dtype=torch.float64)
+        low = 1 if whole else max(knob.low, 1e-6 if knob.log else knob.low)
+        high = MEMBERS if whole else min(knob.high, 0.1 if name == "lr" else knob.high)
+        found[name] = torch.linspace(low, high, MEMBERS, dtype=torch.float64)
     return found
 
 
@@ -325,21 +318,20 @@ def kinds_of(rule):
         rule = getattr(rule, "rule", None)
 
 
-@pytest.mark.parametrize("tensor_step", [False, True])
-@pytest.mark.parametrize("varied", ["all", "lr"])
-def test_population_is_the_loop_over_members(rule, varied, tensor_step):
+def varied_numbers(rule):
+    """Return what a population of this rule may vary: numbers whose slot or link its chain has."""
     many = spread(rule)
-    if varied == "lr":
-        many = {"lr": many["lr"]}
-    inner = list(kinds_of(rule))[-1]
-    if inner is SGD and not rule.hyper().get("momentum"):
-        many.pop("momentum", None)
-    if not rule.hyper().get("dampening"):
-        many.pop("dampening", None)
+    for name in ("momentum", "dampening"):
+        if not rule.hyper().get(name):
+            many.pop(name, None)
+    return many
+
+
+def assert_population_is_the_loop(rule, many, *, steps=7, tensor_step=False, layout=None):
     fixed = {n: v for n, v in rule.hyper().items() if n not in many}
     params = draw(0, lead=(MEMBERS,))
-    grads = [draw(k, lead=(MEMBERS,)) for k in range(1, 8)]
-    fitted = fit(rule)
+    grads = [draw(k, lead=(MEMBERS,)) for k in range(1, steps + 1)]
+    fitted = fit(rule, layout)
     state = torch.func.vmap(fitted.init)(params)
 
     def one_step(grad, state, params, hyper, step):
@@ -352,12 +344,8 @@ def test_population_is_the_loop_over_members(rule, varied, tensor_step):
         stacked = {n: stacked[n] + change[n] for n in stacked}
     for m in range(MEMBERS):
         hyper = {**fixed, **{n: float(values[m]) for n, values in many.items()}}
-        alone, memory = walk(
-            rule,
-            {n: t[m] for n, t in params.items()},
-            [{n: t[m] for n, t in g.items()} for g in grads],
-            hyper=hyper,
-        )
+        own = [{n: t[m] for n, t in g.items()} for g in grads]
+        alone, memory = walk(rule, {n: t[m] for n, t in params.items()}, own, hyper=hyper, layout=layout)
         near = {"rtol": 1e-9, "atol": 1e-11}  # eigenvectors and their kind round differently in a batch
         for n in alone:
             torch.testing.assert_close(stacked[n][m], alone[n], **near)
@@ -365,6 +353,19 @@ def test_population_is_the_loop_over_members(rule, varied, tensor_step):
             for n, tensor in content.items():
                 if slot not in ("basis", "left", "right"):
                     torch.testing.assert_close(state[slot][n][m], tensor, **near)
+
+
+@pytest.mark.parametrize("tensor_step", [False, True])
+@pytest.mark.parametrize("varied", ["all", "lr"])
+def test_population_is_the_loop_over_members(rule, varied, tensor_step):
+    many = varied_numbers(rule)
+    many = {"lr": many["lr"]} if varied == "lr" else many
+    assert_population_is_the_loop(rule, many, tensor_step=tensor_step)
+
+
+def test_population_keeps_the_shares_of_a_layout(rule):
+    layout = {**LAYOUT, "w": Place("matrix", lr=0.5), "b": Place("bias", weight_decay=0.0)}
+    assert_population_is_the_loop(rule, varied_numbers(rule), steps=3, layout=layout)
 
 
 def test_a_population_in_float32_stays_in_float32(rule):
