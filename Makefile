@@ -18,7 +18,7 @@ run: $(READY) ## set up, then train a network on the digits and write its report
 	$(BIN)/thalweg train digits
 
 test: $(READY) ## set up, then run the tests (under ten minutes on two cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not long"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not long"
 
 test-long: $(READY) ## the tests that take longer, among them 200 kills at random moments
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m long
