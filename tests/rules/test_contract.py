@@ -5,6 +5,7 @@ import doctest
 import importlib
 import itertools
 import pkgutil
+import typing
 
 import pytest
 import torch
@@ -36,14 +37,19 @@ VARIANTS = {
             "adabound(amsbound=true)", "sam(adaptive=true, rule=adam)",
             "adamw+clip-norm(clip_norm=0.5)+clip-value(clip_value=0.1)", "adam+sam+ema", "sgd+gradient-noise+lookahead",
             "lion+ema(start=first)", "muon+clip-norm", "adamw+swa(swa_start=1)", "newton+clip-norm",
+            "sgd(momentum=0.9, nesterov=true, weight_decay=0.1, convention=keras)", "adam+clip-norm(each=true)",
+            "rmsprop(momentum=0.9, centered=true, weight_decay=0.1, convention=keras)",
+            "sgd(momentum=0.9, convention=paper)",
+            "adagrad(lr_decay=0.1, initial_accumulator_value=0.5)", "nadam(momentum_decay=0.1, weight_decay=0.1)",
         )
     },
 }  # fmt: skip
-for kind in RULES.values():  # every convention of every rule
+for kind in RULES.values():  # every convention of every rule that makes a chain of its own
     hint = next((f.type for f in dataclasses.fields(kind) if f.name == "convention"), "")
-    for convention in ("torch", "optax", "keras", "paper"):
-        if f"'{convention}'" in str(hint).replace('"', "'"):
-            VARIANTS.setdefault(f"{kind.name} {convention}", default(kind, convention=convention))
+    for convention in typing.get_args(hint):
+        again = default(kind, convention=convention)
+        if all(again.chain() != known.chain() for known in VARIANTS.values() if type(known) is kind):
+            VARIANTS[f"{kind.name} {convention}"] = again
 GLOBAL = ("ClipNorm", "SAM", "Prodigy", "Newton", "SaddleFreeNewton")
 """Rules in which every parameter has a say in the steps of the others."""
 SHAPES = {"w": (4, 3), "v": (3, 3), "b": (3,), "scalar": ()}

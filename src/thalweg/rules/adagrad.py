@@ -9,6 +9,7 @@ from thalweg.rules.base import Count, Epsilon, LearningRate, Rule, State, Transf
 from thalweg.rules.decay import with_decay
 from thalweg.rules.moments import Divide, EpsAt, rooted, zeros_like
 from thalweg.rules.rate import ByRate
+from thalweg.rules.scalars import counted
 
 Start = Annotated[float | None, Knob("sum of squares at the start", "[0, inf)", low=1e-3, high=1.0, log=True)]
 RateDecay = Annotated[float, Knob("how fast the rate falls", "[0, inf)", low=1e-4, high=1.0, log=True)]
@@ -47,7 +48,7 @@ class SlowDown(Transformation):
         decay = hyper["lr_decay"]
         if isinstance(decay, float) and not decay:
             return updates, {}
-        slower = 1 + decay * step
+        slower = 1 + decay * (counted(step) - 1)
         return {name: update / slower for name, update in updates.items()}, {}
 
 
