@@ -161,7 +161,7 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     (("--set", "penalties.strength=1"), "did you mean 'penalties'?"),
     (("--set", "rule.momentum=0.9"), "`rule.momentum` is no field of adamw; "),
     (("--rule", "muon", "--model", "mlp", "--set", "model.hidden=[]"), "needs a parameter that is a matrix"),
-    (("--compile", "--rule", "adamw+sam"), "one gradient a step, got 'sam'"),
+    (("--compile", "--rule", "adamw+sam"), "one gradient a step, got sam"),
     (("--compile", "--hidden", "8", "--freeze", "linear1"), "networks that train as a whole"),
 ]  # fmt: skip
 

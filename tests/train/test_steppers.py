@@ -10,7 +10,7 @@ from torch import nn
 import thalweg as tw
 from thalweg.core import UsageError
 from thalweg.model import Built, CrossEntropy
-from thalweg.rules import RULES, SGD, AdamW, Around
+from thalweg.rules import RULES, SGD, AdamW, Around, fit
 from thalweg.train import Recipe, advance, make_job, start_epoch
 from thalweg.train.compiled import block_length
 from thalweg.train.replay import record
@@ -25,7 +25,7 @@ NETWORKS = {
 }
 
 
-def digits(model: object, **fields: object) -> Recipe:
+def digits(model: object = None, **fields: object) -> Recipe:
     return Recipe(data=tw.open_source("digits"), model=model, device="cpu", threads=1, batch_size=50, **fields)  # type: ignore[arg-type]
 
 
@@ -58,15 +58,70 @@ def test_every_rule_takes_the_same_steps_played_and_direct(name: str) -> None:
     assert losses(first, first.stepper, 12) == losses(second, Direct(second.state, second.stepper.task), 12)
 
 
-@pytest.mark.parametrize("rule", [SGD(lr=0.1, momentum=0.9), AdamW(lr=0.01)], ids=["sgd", "adamw"])
-def test_compiled_steps_agree_to_rounding(rule) -> None:
-    recipe = digits(tw.mlp(8, dropout=0.2), rule=rule, epochs=2)
-    small = dataclasses.replace(recipe, data=tw.open_source("iris"))
+def assert_compiled_agrees(**fields: object) -> None:
+    """Losses, rates, evaluations and weights are those of played steps, to rounding."""
+    given = {"model": tw.mlp(8, dropout=0.2), "epochs": 2, "evaluate_every": 1} | fields
+    small = dataclasses.replace(digits(**given), data=tw.open_source("iris"), batch_size=60)
     played, compiled = make_job(small), make_job(dataclasses.replace(small, compile=True))
-    one = [row.loss for snapshot in advance(played) for row in snapshot.rows]
-    two = [row.loss for snapshot in advance(compiled) for row in snapshot.rows]
-    assert len(one) == played.num_steps
-    torch.testing.assert_close(torch.tensor(two), torch.tensor(one), rtol=1e-4, atol=1e-6)
+    one, two = (list(advance(job)) for job in (played, compiled))
+    rows, others = ([row for snapshot in taken for row in snapshot.rows] for taken in (one, two))
+    assert len(rows) == played.num_steps and [row.lr for row in rows] == [row.lr for row in others]
+    for column in ("loss", "grad_norm"):
+        left, right = (torch.tensor([getattr(row, column) for row in found]) for found in (rows, others))
+        torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-6)
+    assert [move for s in one for move in s.moving] == [move for s in two for move in s.moving]
+    ends = [taken[-1].evaluation["validation"]["loss"] for taken in (one, two)]
+    assert ends[0] == pytest.approx(ends[1], rel=1e-4)
+    for name, weight in played.state.weights().items():
+        torch.testing.assert_close(weight, compiled.state.weights()[name], rtol=1e-3, atol=1e-5)
+
+
+COMPILED = {
+    "slots, averages, moving numbers, shares": {
+        "rule": "adamw(lr=0.01)+ema(average_decay=0.9)", "penalties": ("l1(strength=1, step=proximal)",),
+        "schedules": {"beta1": "linear(end=0.5)", "l1_strength": "cosine"}, "layer_decay": 0.5,
+    },
+    "coupled penalties": {
+        "rule": "sgd(lr=0.1, momentum=0.9)", "penalties": ("l2(strength=1)",), "decay_on": "all",
+        "schedules": {"momentum": "linear(end=0.5)"}, "model": tw.mlp(8, norm="batch"), "statistics": "precise",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", COMPILED.values(), ids=COMPILED)
+def test_compiled_steps_agree_to_rounding(fields) -> None:
+    assert_compiled_agrees(**fields)
+
+
+ELEMENTWISE = sorted(name for name, kind in RULES.items() if fit(default(kind)).flat and name != "sam")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_every_elementwise_rule_is_compiled(name: str) -> None:
+    assert_compiled_agrees(rule=default(RULES[name]))
+
+
+UNCOMPILED = [
+    ({"rule": "adamw+sam"}, "one gradient a step, got sam"),
+    ({"rule": "newton"}, "element-wise rules, got newton"),
+    ({"rule": "muon"}, "element-wise rules, got muon"),
+    ({"rule": "soap+ema"}, "element-wise rules, got ema"),
+    ({"unfreeze_every": 1}, "train as a whole, got frozen layers"),
+    ({"constraint": "max-norm"}, "without a constraint, got max-norm"),
+    ({"freeze": ("linear1",), "model": tw.mlp(8, 8)}, "networks that train as a whole"),
+    ({"model": tw.mlp(600, 600)}, "up to 300,000 weights"),
+    ({"model": Built(module=nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))}, "is for our own models"),
+]
+
+
+@pytest.mark.parametrize(("fields", "sentence"), UNCOMPILED)
+def test_what_cannot_be_compiled_is_refused_in_a_sentence(fields, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence) as caught:
+        make_job(digits(**{"model": tw.mlp(8), "compile": True, **fields}))
+    assert "\n" not in str(caught.value)
+    make_job(digits(**{"model": tw.mlp(8), **fields}))
 
 
 def test_block_length_needs_few_calls_and_short_compiling() -> None:

@@ -105,15 +105,16 @@ def _check_compile(recipe: Recipe, state: State, *, playable: bool) -> None:
         return
     if not playable:
         raise UsageError("compile=True is for our own models of up to 300,000 weights on the CPU; leave it out.")
-    if not state.is_flat or any(param.requires_grad is False for param in state.module.parameters()):
-        raise UsageError(
-            f"compile=True is for element-wise rules on networks that train as a whole, got {recipe.rule.name!r}; "
-            "leave it out."
-        )
-    if state.fitted.asks_twice or recipe.unfreeze_every:
-        raise UsageError(
-            f"compile=True is for rules that need one gradient a step, got {recipe.rule.name!r}; leave it out."
-        )
+    wish, found = "element-wise rules", recipe.rule.name
+    if recipe.unfreeze_every or any(not param.requires_grad for param in state.module.parameters()):
+        wish, found = "networks that train as a whole", "frozen layers"
+    elif recipe.constraint is not None:
+        wish, found = "steps without a constraint", recipe.constraint.name
+    elif state.fitted.asks_twice:
+        wish = "rules that need one gradient a step"
+    elif state.is_flat:
+        return
+    raise UsageError(f"compile=True is for {wish}, got {found}; leave it out.")
 
 
 def _check_moves(job: Job) -> None:
