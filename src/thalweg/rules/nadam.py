@@ -34,15 +34,17 @@ _PACE: Final = {"torch": 4e-3, "keras": 1.0, "paper": 4e-3}
 @final
 @dataclasses.dataclass(frozen=True)
 class MeanAhead(Transformation):
-    """Average the gradient and look a step ahead: beta1 m / (1 - beta1^(t + 1)) + (1 - beta1) g / (1 - beta1^t)."""
+    """Average the gradient and look a step ahead: beta m / (1 - beta^(t + 1)) + (1 - beta) g / (1 - beta^t)."""
+
+    beta: str = "beta1"
 
     def init(self, params: Params) -> State:
-        return Mean().init(params)
+        return Mean(self.beta).init(params)
 
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
-        beta1 = hyper["beta1"]
-        m, slots = Mean(corrected=False).apply(updates, state, params, hyper, step)
-        kept, new = beta1 / correction(beta1, step + 1), (1 - beta1) / correction(beta1, step)
+        beta = hyper[self.beta]
+        m, slots = Mean(self.beta, corrected=False).apply(updates, state, params, hyper, step)
+        kept, new = beta / correction(beta, step + 1), (1 - beta) / correction(beta, step)
         return {name: scaled_sum(g, new, m[name] * kept) for name, g in updates.items()}, slots
 
 
