@@ -113,18 +113,23 @@ def kozistr_adafactor(s):
     return Adafactor(lr=LR if "relative_step" in s else 1e-2, **given), {}
 
 
+def muon_layout(*, matrices=1.0, rest=1.0):
+    """Return who decays by how much; the bias is no matrix and goes the library's Adam's way."""
+    return {"w": Place("matrix", 1.0, matrices), "wide": Place("matrix", 1.0, matrices), "b": Place("bias", 1.0, rest)}
+
+
 def optax_muon(s):
     scale = "match_rms_adamw" if "consistent_rms" in s else "original"
     given = {"weight_decay": 0.0} | named(s, nesterov="nesterov", momentum="beta", weight_decay="weight_decay")
-    rule = Muon(lr=LR, convention="optax", scale=scale, **given)
-    return rule, {"names": ("w", "wide"), "turned": True}  # flax keeps a matrix as (inputs, outputs)
+    rule = Muon(lr=LR, convention="optax", scale=scale, adam_lr_ratio=1.0, **given)
+    return rule, {"layout": muon_layout(rest=0.0), "turned": True}  # flax keeps a matrix as (inputs, outputs)
 
 
 def keras_muon(s):
-    scale = "none" if "rms_rate" in s else "match_rms_adamw"
-    decay = s.get("weight_decay", 0.004) or 0.0
-    rule = Muon(lr=LR, convention="keras", scale=scale, weight_decay=decay, nesterov=s.get("nesterov", True))
-    return rule, {"names": ("w", "wide"), "whole": 1e-6}  # part of it is float32
+    scale, decay = "none" if "rms_rate" in s else "match_rms_adamw", s.get("weight_decay", 0.004)
+    ratio = {"adam_lr_ratio": 1.0, "eps": 1e-7, "weight_decay": 0.004}
+    rule = Muon(lr=LR, convention="keras", scale=scale, nesterov=s.get("nesterov", True), **ratio)
+    return rule, {"layout": muon_layout(matrices=float(decay is not None)), "whole": 1e-6}  # part of it is float32
 
 
 def kozistr_muon(s):
@@ -274,7 +279,7 @@ def test_every_case_is_met():
 def test_a_convention_makes_a_difference(library, rule, setting, other):
     case = next(c for c in records.cases(library, rule=rule) if setting in c.settings)
     ours, how = OURS[library, rule](case.settings)
-    how = {key: value for key, value in how.items() if key in ("names", "turned", "after")}
+    how = {key: value for key, value in how.items() if key in ("names", "turned", "after", "layout")}
     *_, (step, params, _) = walk(dataclasses.replace(ours, **other), case, **how)
     name = next(iter(params))
     assert records.relative(params[name], case.path[step][name], case.start()[name]) > 1e-3

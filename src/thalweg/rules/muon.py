@@ -18,7 +18,8 @@ from thalweg.rules.base import (
     WeightDecay,
 )
 from thalweg.rules.decay import AddDecay
-from thalweg.rules.moments import Mean, MeanOverRootSquare, Velocity, correction
+from thalweg.rules.moments import Divide, Mean, MeanOverRootSquare, RootSquare, Velocity, correction
+from thalweg.rules.nadam import MeanAhead
 from thalweg.rules.orthogonal import Orthogonalise
 from thalweg.rules.rate import ByRate
 from thalweg.rules.split import ByRole
@@ -32,7 +33,7 @@ _SMALLEST: Final = {"torch": 1e-7, "optax": 1e-8, "keras": 1e-7, "paper": 1e-7}
 
 @final
 @dataclasses.dataclass(frozen=True)
-class MeanAhead(Transformation):
+class MomentumAhead(Transformation):
     """Average the gradient and look one step ahead: momentum * m / c' + (1 - momentum) * g / c.
 
     c = 1 - momentum^t, c' = 1 - momentum^(t + 1): each part is corrected as if it stood alone. So optax has it.
@@ -77,7 +78,8 @@ class Muon(Rule):
     embeddings and not the head; the rest has the rate lr * adam_lr_ratio. `scale` is 0.2 * sqrt(max(rows, columns)) for
     "match_rms_adamw" (Keras), as long as AdamW's steps are late in training; for "original" (torch, optax, Jordan) it
     is sqrt(max(1, rows / columns)). Conventions "keras" and "paper" gather momentum * v + g, which shows by an eps in
-    the norm alone; "optax" corrects v for its start at zero. float32 on CPUs, where torch takes bfloat16.
+    the norm alone; "optax" corrects v for its start at zero. AdamW is each library's own: "keras" adds eps to the raw
+    root, "optax" makes it NAdamW with `nesterov`. float32 on CPUs, where torch takes bfloat16.
 
     Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; Liu et al. 2025 for the scale.
 
@@ -100,7 +102,12 @@ class Muon(Rule):
     def chain(self) -> tuple[Transformation, ...]:
         speed: Transformation = Velocity(average=self.convention == "torch", nesterov=self.nesterov)
         if self.convention == "optax":
-            speed = MeanAhead() if self.nesterov else Mean("momentum")
+            speed = MomentumAhead() if self.nesterov else Mean("momentum")
         square = Orthogonalise(self.scale, _SMALLEST[self.convention], bounded=self.convention == "torch")
-        chosen, others = (speed, square, AddDecay()), (MeanOverRootSquare(), AddDecay(), TimesRatio())
+        chosen, others = (speed, square, AddDecay()), (self._adam(), AddDecay(), TimesRatio())
         return (ByRole(chosen=chosen, others=others, asked_by="Muon()"), ByRate())
+
+    def _adam(self) -> Transformation:
+        if self.convention == "optax" and self.nesterov:
+            return Divide(RootSquare(), MeanAhead())
+        return MeanOverRootSquare(eps_at="raw" if self.convention == "keras" else "outside")
