@@ -128,3 +128,25 @@ def test_adams_first_step_is_the_rate():
     rule = Adam(lr=0.1, eps=0.0)
     change, _ = rule.update(grad, rule.init(grad), grad, rule.hyper(), 0)
     torch.testing.assert_close(change["w"], torch.tensor([-0.1, 0.1, -0.1], dtype=torch.float64), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "rule", [Adam(lr=LR), AdamW(lr=LR, weight_decay=0.1), Adam(lr=LR, bias_correction=False)], ids=str
+)
+def test_the_order_of_operations_stays(rule, dtype):
+    """Bit for bit: runs recorded with these rules repeat. Another order of the same formula passes every other test."""
+    grads, params = [grad.to(dtype) for grad in gradients()], {"w": start().to(dtype)}
+    theta, m, s = params["w"], torch.zeros(7, 5, dtype=dtype), torch.zeros(7, 5, dtype=dtype)
+    state, beta1, beta2, decay = rule.init(params), rule.beta1, rule.beta2, getattr(rule, "weight_decay", 0.0)
+    for step, g in enumerate(grads):
+        change, state = rule.update({"w": g}, state, params, rule.hyper(), step)
+        params = {"w": params["w"] + change["w"]}
+        m = (m * beta1).add(g, alpha=1 - beta1)
+        s = (s * beta2).add(g * g, alpha=1 - beta2)
+        c1, c2 = (
+            (1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)) if getattr(rule, "bias_correction", True) else (1.0, 1.0)
+        )
+        u = (m / c1) / (s.sqrt() / c2**0.5 + rule.eps)
+        theta = theta + (u + theta * decay if decay else u) * -LR
+    assert torch.equal(params["w"], theta)

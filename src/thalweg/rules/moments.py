@@ -30,17 +30,13 @@ def correction(rate: float | Tensor, step: Count) -> float | Tensor:
 
 
 def averaged(old: Params, new: Params, beta: float | Tensor) -> Params:
-    """Return beta old + (1 - beta) new for each tensor; one operation where beta is a number."""
-    if isinstance(beta, float):
-        return {name: old[name].lerp(value, 1 - beta) for name, value in new.items()}
-    return {name: old[name] * beta + value * (1 - beta) for name, value in new.items()}
+    """Return beta old + (1 - beta) new for each tensor."""
+    return {name: scaled_sum(value, 1 - beta, old[name] * beta) for name, value in new.items()}
 
 
 def averaged_square(old: Params, new: Params, beta: float | Tensor) -> Params:
     """Return beta old + (1 - beta) new² for each tensor."""
-    if isinstance(beta, float):
-        return {name: (old[name] * beta).addcmul(value, value, value=1 - beta) for name, value in new.items()}
-    return {name: old[name] * beta + value * value * (1 - beta) for name, value in new.items()}
+    return {name: scaled_sum(value * value, 1 - beta, old[name] * beta) for name, value in new.items()}
 
 
 def above_zero(value: Tensor) -> Tensor:
@@ -120,16 +116,12 @@ def rooted(s: Params, eps: float | Tensor, at: EpsAt, gathered: float | Tensor |
     """Return the root of each s / gathered, with eps at its place."""
     if at == "inside":
         return {name: ((value if gathered is None else value / gathered) + eps).sqrt() for name, value in s.items()}
+    root = None if gathered is None else gathered**0.5
     if at == "raw":
-        root = 1.0 if gathered is None else gathered**0.5
-        return {name: (value.sqrt() + eps) / root for name, value in s.items()}
-    roots = {name: value.sqrt() for name, value in s.items()}
-    if gathered is not None:
-        root = gathered**0.5
-        roots = {name: value / root for name, value in roots.items()}
-    if at == "nowhere":
-        return {name: above_zero(value) for name, value in roots.items()}
-    return {name: value + eps for name, value in roots.items()}
+        return {name: (value.sqrt() + eps) / (1.0 if root is None else root) for name, value in s.items()}
+    if at == "outside":
+        return {name: (value.sqrt() if root is None else value.sqrt() / root) + eps for name, value in s.items()}
+    return {name: above_zero(value.sqrt() if root is None else value.sqrt() / root) for name, value in s.items()}
 
 
 @dataclasses.dataclass(frozen=True)
