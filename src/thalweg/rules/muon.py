@@ -18,7 +18,7 @@ from thalweg.rules.base import (
     WeightDecay,
 )
 from thalweg.rules.decay import AddDecay
-from thalweg.rules.moments import Divide, Mean, MeanOverRootSquare, RootSquare, Velocity, correction
+from thalweg.rules.moments import Divide, Mean, MeanOverRootSquare, RootSquare, Velocity
 from thalweg.rules.nadam import MeanAhead
 from thalweg.rules.orthogonal import Orthogonalise
 from thalweg.rules.rate import ByRate
@@ -29,24 +29,6 @@ Ratio = Annotated[
 ]
 
 _SMALLEST: Final = {"torch": 1e-7, "optax": 1e-8, "keras": 1e-7, "paper": 1e-7}
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class MomentumAhead(Transformation):
-    """Average the gradient and look one step ahead: momentum * m / c' + (1 - momentum) * g / c.
-
-    c = 1 - momentum^t, c' = 1 - momentum^(t + 1): each part is corrected as if it stood alone. So optax has it.
-    """
-
-    def init(self, params: Params) -> State:
-        return Mean("momentum").init(params)
-
-    def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
-        momentum = hyper["momentum"]
-        m, slots = Mean("momentum", corrected=False).apply(updates, state, params, hyper, step)
-        kept, new = momentum / correction(momentum, step + 1), (1 - momentum) / correction(momentum, step)
-        return {name: m[name] * kept + g * new for name, g in updates.items()}, slots
 
 
 @final
@@ -102,7 +84,7 @@ class Muon(Rule):
     def chain(self) -> tuple[Transformation, ...]:
         speed: Transformation = Velocity(average=self.convention == "torch", nesterov=self.nesterov)
         if self.convention == "optax":
-            speed = MomentumAhead() if self.nesterov else Mean("momentum")
+            speed = MeanAhead("momentum") if self.nesterov else Mean("momentum")
         square = Orthogonalise(self.scale, _SMALLEST[self.convention], bounded=self.convention == "torch")
         chosen, others = (speed, square, AddDecay()), (self._adam(), AddDecay(), TimesRatio())
         return (ByRole(chosen=chosen, others=others, asked_by="Muon()"), ByRate())
