@@ -20,6 +20,7 @@ from thalweg.rules import (
     AMSGrad,
     ClipNorm,
     NAdam,
+    Place,
     RAdam,
     RMSProp,
     fit,
@@ -294,6 +295,33 @@ def test_momentum_with_the_rate_inside_is_polyaks(convention):
     outside = ours(dataclasses.replace(rule, convention="torch"), rates=lambda step: rates[step - 1])
     assert records.relative(outside, expected, start()) > 0.05
     records.assert_same(ours(SGD(lr=LR, momentum=0.9, convention=convention)), ours(SGD(lr=LR, momentum=0.9)), start())
+
+
+def test_adamw_with_the_decay_outside_the_rate():
+    """The paper's eta moves both; its lambda is our weight_decay, and lr * weight_decay elsewhere."""
+    etas = [1 - step / 40 for step in range(STEPS)]
+    expected = papers.adamw(start(), gradients(), **ADAM, epsilon=1e-3, lam=0.01, etas=etas)
+    rule = AdamW(**OURS, eps=1e-3, weight_decay=0.01, convention="paper")
+    params = {"w": start()}
+    state = rule.init(params)
+    for step, (g, eta) in enumerate(zip(gradients(), etas, strict=True)):
+        moved = rule.hyper() | {"lr": LR * eta, "weight_decay": 0.01 * eta}
+        change, state = rule.update({"w": g}, state, params, moved, step)
+        params = {"w": params["w"] + change["w"]}
+    records.assert_same(params["w"], expected, start())
+    library = ours(dataclasses.replace(rule, convention="torch"), rates=lambda step: LR * etas[step - 1])
+    assert records.relative(library, expected, start()) > 0.05
+
+
+def test_a_parameter_without_a_rate_does_not_decay():
+    layout = {"w": Place("matrix", lr=0.0), "b": Place("matrix", lr=0.5)}
+    rule = AdamW(lr=LR, weight_decay=0.1, convention="paper")
+    params = {"w": start(), "b": start()}
+    fitted, (grad, *_) = fit(rule, layout), gradients()
+    change, _ = fitted.update({"w": grad, "b": grad}, fitted.init(params), params, rule.hyper(), 0)
+    whole, _ = rule.update({"b": grad}, rule.init({"b": grad}), {"b": start()}, rule.hyper(), 0)
+    assert not change["w"].any()
+    torch.testing.assert_close(change["b"], 0.5 * whole["b"], rtol=1e-13, atol=0)
 
 
 def test_nesterov_with_the_rate_inside():

@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar, Literal, final
 
 from thalweg.rules.base import Beta1, Beta2, Epsilon, LearningRate, Rule, Transformation, WeightDecay
-from thalweg.rules.decay import AddDecay, with_decay
+from thalweg.rules.decay import AddDecay, PullApart, with_decay
 from thalweg.rules.moments import MeanOverRootSquare
 from thalweg.rules.rate import ByRate
 
@@ -49,8 +49,10 @@ class AdamW(Rule):
 
     params = params - lr * (adam's step + weight_decay * params)
 
-    "keras" has eps as in its Adam. Source: Loshchilov and Hutter 2019, algorithm 2, with the decay multiplied by lr as
-    all libraries do; in the paper it is not, its lambda is lr * weight_decay.
+    "keras" has eps as in its Adam. In "paper" lr does not multiply the decay, params - lr * adam's step -
+    weight_decay * params: the same path needs a weight_decay lr times as large, one that falls wherever lr falls.
+
+    Source: Loshchilov and Hutter 2019, algorithm 2; all libraries multiply the decay by lr.
 
     >>> AdamW(lr=0.001).hyper()["weight_decay"]
     0.01
@@ -62,8 +64,10 @@ class AdamW(Rule):
     beta2: Beta2 = 0.999
     eps: Epsilon = 1e-8
     weight_decay: WeightDecay = 0.01
-    convention: Literal["torch", "optax", "keras"] = "torch"
+    convention: Literal["torch", "optax", "keras", "paper"] = "torch"
 
     def chain(self) -> tuple[Transformation, ...]:
         step = MeanOverRootSquare(eps_at="raw" if self.convention == "keras" else "outside")
+        if self.convention == "paper":
+            return (step, ByRate(), PullApart(by_rate=False))
         return (step, AddDecay(), ByRate())

@@ -54,13 +54,17 @@ class PullApart(Placed):
     """Pull the weights to zero beside a change that is finished: change - lr * weight_decay * params.
 
     Where the rate is part of the velocity, `AddDecay` has no place that would leave the decay out of the velocity.
+    Without `by_rate` change - weight_decay * params, as Loshchilov and Hutter write it; a parameter's share of the rate
+    counts all the same, so that one without any stays where it is.
     """
 
+    by_rate: bool = True
     shares: Mapping[str, float | Tensor] = dataclasses.field(default_factory=dict)
 
     def place(self, layout: Layout) -> Transformation:
         rates, decays = shares_of(layout, "lr"), shares_of(layout, "weight_decay")
-        return PullApart({n: rates.get(n, 1.0) * decays.get(n, 1.0) for n in layout if n in rates or n in decays})
+        shares = {n: rates.get(n, 1.0) * decays.get(n, 1.0) for n in layout if n in rates or n in decays}
+        return PullApart(self.by_rate, shares)
 
     def init(self, params: Params) -> State:
         del params
@@ -71,7 +75,7 @@ class PullApart(Placed):
         decay = hyper["weight_decay"]
         if isinstance(decay, float) and not decay:
             return updates, {}
-        pull = hyper["lr"] * decay
+        pull = hyper["lr"] * decay if self.by_rate else decay
         return {n: change - params[n] * (self.shares.get(n, 1.0) * pull) for n, change in updates.items()}, {}
 
 
