@@ -172,6 +172,14 @@ def test_precision_is_kept(rule, dtype):
     assert {tensor.dtype for tensor in tensors if tensor.is_floating_point()} == {dtype}
 
 
+def test_precision_is_kept_with_a_tensor_step(rule):
+    params, fitted = draw(0, torch.float32), fit(rule)
+    step = torch.tensor(0)
+    change, state = update(fitted, draw(1, torch.float32), fitted.init(params), params, rule.hyper(), step)
+    tensors = [*change.values(), *(t for content in state.values() for t in content.values())]
+    assert {tensor.dtype for tensor in tensors if tensor.is_floating_point()} == {torch.float32}
+
+
 def test_nan_stays_in_its_parameter(rule):
     params = draw(0)
     sick = draw(1)

@@ -27,7 +27,7 @@ def follow(
         updates, changed = transformation.apply(updates, state, params, hyper, step)
         if changed:
             state = {**state, **changed}
-    if any(isinstance(value, Tensor) for value in hyper.values()):
+    if isinstance(step, Tensor) or any(isinstance(value, Tensor) for value in hyper.values()):
         return _in_the_precision_of(params, updates), {k: _in_the_precision_of(params, v) for k, v in state.items()}
     return updates, state
 
