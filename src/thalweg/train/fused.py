@@ -1,7 +1,8 @@
 """Torch's fused kernels: one call for each group of parameters with the same shares of rate and decay.
 
 For ten thousand weights a step of Adam by the kernel takes a third of the time of the plain operations on one flat
-tensor, for ten million a third of theirs on many (benchmarks/rules.py). Weights that lie flat are given to it as views.
+tensor, for ten million a third of theirs on many (benchmarks/rules.py). Weights that lie flat are one parameter to it,
+or views where their rates differ.
 """
 
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from typing import TypeAlias
 from torch import Tensor
 
 from thalweg.core.types import Params
-from thalweg.rules import Fused, Layout, fit, fused
+from thalweg.rules import Fused, Layout, Place, fit, fused
 from thalweg.rules import State as Memory
+from thalweg.rules.decay import AddDecay
 from thalweg.train.state import State
 
 FusedStep: TypeAlias = Callable[[Params, Memory, dict[str, float], int], None]
@@ -26,6 +28,9 @@ def fused_step(state: State) -> FusedStep | None:
     rule, params = state.fitted.rule, state.trainable
     if len(state.fitted.chain) != len(fit(rule).chain):
         return None
+    place = (state.fitted.layout or {"flat": Place("vector")})["flat"] if state.is_flat else None
+    if place is not None and not isinstance(place.lr, Tensor):
+        return _flat_step(state, place.lr, place.weight_decay)
     groups: list[tuple[float, float, list[str], Fused]] = []
     for (rate, decay), names in _groups(state.layout, params).items():
         kernel = fused(rule, {name: params[name] for name in names})
@@ -40,6 +45,28 @@ def fused_step(state: State) -> FusedStep | None:
         for rate, decay, names, kernel in groups:
             own = {**hyper, "lr": hyper["lr"] * rate, "weight_decay": hyper["weight_decay"] * decay}
             kernel([params[n] for n in names], [grads[n] for n in names], memory, own, count)
+
+    return step
+
+
+def _flat_step(state: State, rate: float, share: float | Tensor) -> FusedStep | None:
+    """Return a step on the one flat tensor; a decay that not all of it has is done apart from the kernel."""
+    kernel, flat = fused(state.fitted.rule, state.params), state.params["flat"]
+    coupled = isinstance(state.fitted.chain[0], AddDecay)
+    if kernel is None:
+        return None
+
+    def step(grads: Params, memory: Memory, hyper: dict[str, float], count: int) -> None:
+        grad, lr, decay = grads["flat"], hyper["lr"] * rate, hyper["weight_decay"]
+        if not isinstance(share, Tensor):
+            decay *= share
+        elif decay:
+            if coupled:
+                grad = grad.addcmul(flat, share, value=decay)
+            else:
+                flat.addcmul_(flat, share, value=-lr * decay)
+            decay = 0.0
+        kernel([flat], [grad], memory, {**hyper, "lr": lr, "weight_decay": decay}, count)
 
     return step
 
