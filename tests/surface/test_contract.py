@@ -141,7 +141,7 @@ def test_each_surface_is_described_in_both_languages():
 @pytest.mark.parametrize("rule_name", RULES)
 def test_every_rule_walks_on_every_surface(rule_name):
     rule: Rule = RULE_VARIANTS[rule_name]
-    steps = 4
+    steps = 6  # a lookahead's slow weights move after five
     for name in SURFACES:
         surface = VARIANTS[name]
         path = descend(surface, rule, steps=steps, noise=0.01)
@@ -173,7 +173,7 @@ def test_a_population_of_every_rule_is_its_loop(rule_name):
         torch.testing.assert_close(path.points, alone.points, rtol=1e-9, atol=1e-12, equal_nan=True)
 
 
-SLOW: dict[str, str] = {}
+SLOW = {"adadelta": "its first steps have the size of sqrt(eps), a thousandth, and grow from there"}
 """Rules that do not lower the loss on the bowl with their best rate of a few, and why."""
 
 
