@@ -155,7 +155,7 @@ def give_back(job: Job) -> bool:
     restored = job.state.restore_best()
     if not restored and job.state.best_weights is not None:
         job.state.put_weights(job.state.best_weights)
-    return restored
+    return restored and job.state.best.step >= 0
 
 
 def unfreeze(job: Job, epoch: int) -> None:
