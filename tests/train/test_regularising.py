@@ -9,6 +9,7 @@ import torch
 import thalweg as tw
 from thalweg.core import UsageError
 from thalweg.train import Job, advance, make_job
+from thalweg.train.loop import judged
 
 
 def trained(recipe: Any) -> Job:
@@ -133,6 +134,27 @@ def test_no_unit_is_longer_than_its_bound_after_any_step(make: Callable[..., Any
     assert longest == pytest.approx(0.7, rel=1e-5) and biases > 0.7
 
 
+@pytest.mark.parametrize("rule", ["ema(average_decay=0.5)", "swa", "lookahead", "clip-norm+ema(average_decay=0.5)"])
+def test_averages_are_of_weights_within_their_bound(make: Callable[..., Any], rule: str) -> None:
+    """The mean of weights within a ball lies within it, if it is those that are averaged."""
+    job = trained(make(model=tw.mlp(8), rule=f"sgd(lr=1.0)+{rule}", constraint="max-norm(max_norm=0.7)", epochs=10))
+    with judged(job):
+        found = weights(job)
+    longest = max(float(torch.linalg.vector_norm(w, dim=1).max()) for w in found.values() if w.ndim == 2)
+    assert 0.4 < longest < 0.7 * 1.001
+
+
+def test_averages_are_of_weights_that_were_shrunk(make: Callable[..., Any], layout: str) -> None:
+    penalties = ("l1(strength=20, step=proximal)",)
+    job = make_job(make(rule="sgd(lr=0.1)+ema(average_decay=0.8)", penalties=penalties, stop=None))
+    path = [weights(job) for _ in advance(job)]
+    shares = [0.2 * 0.8 ** (len(path) - 1 - k) / (1 - 0.8 ** len(path)) for k in range(len(path))]
+    with judged(job):
+        for name, weight in weights(job).items():
+            mean = sum(share * found[name] for share, found in zip(shares, path, strict=True))
+            torch.testing.assert_close(weight, mean, rtol=1e-4, atol=1e-6)
+
+
 def test_the_strength_of_a_penalty_moves(make: Callable[..., Any], layout: str) -> None:
     """A strength that is zero until half of the run is none until there."""
     moves = {"l2_strength": "by-hand(points=[[0.49, 0], [0.5, 1]])"}
@@ -151,6 +173,10 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"rule": "sgd", "penalties": ("l2", "l2")}, "must not pull the same way twice"),
     ({"rule": "sgd", "penalties": ("l2", "frobenius")}, r"pull the same way twice, got \['l2', 'frobenius'\]"),
     ({"rule": "sgd", "penalties": ("elastic-net", "l1")}, "must not pull the same way twice"),
+    ({"rule": "prodigy", "penalties": ("l1(step=proximal)",)}, "must have step='gradient' beside prodigy"),
+    ({"rule": "prodigy+ema", "penalties": ("l2(step=proximal)",)}, "must have step='gradient' beside prodigy"),
+    ({"rule": "schedule-free-sgd", "penalties": ("l1(step=proximal)",)}, "step='gradient' beside schedule-free-sgd"),
+    ({"rule": "schedule-free-adamw", "constraint": "max-norm"}, "cannot bound the weights that schedule-free-adamw is"),
     ({"rule": "sgd", "penalties": ("l3",)}, "did you mean 'l1'|did you mean 'l2'"),
     ({"rule": "sgd", "penalties": ("l2(strength=-1)",)}, r"L2\(strength=...\)` must lie in \[0, inf\), got -1"),
     ({"rule": "sgd", "constraint": "max-norm(max_norm=0)"}, r"must lie in \(0, inf\), got 0"),
@@ -169,6 +195,8 @@ def test_what_goes_together_is_let_through(make: Callable[..., Any]) -> None:
     make(rule="adamw", penalties=("l1",))
     make(rule="adamw(weight_decay=0)", penalties=("l2", "l1"))
     make_job(make(rule="sgd", penalties=("l1", "l2"), constraint="max-norm"))
+    make_job(make(rule="prodigy", penalties=("l1",), constraint="max-norm"))
+    make_job(make(rule="schedule-free-sgd", penalties=("l1",)))
 
 
 @pytest.mark.parametrize("augment", ["shift", "flip", "rotate", "cutmix", "erase"])

@@ -14,7 +14,7 @@ from thalweg.model import Loss, Model
 from thalweg.regularisers import Augmentation, Constraint, Penalty, check_together
 from thalweg.rules import AdamW, Rule, inside
 from thalweg.schedules import Constant, Schedule, WarmupCosine
-from thalweg.train.regularising import strengths
+from thalweg.train.regularising import check_steps, strengths
 from thalweg.train.stopping import EarlyStopping
 from thalweg.train.transfer import Transfer
 
@@ -97,6 +97,7 @@ class Recipe:
             raise UsageError("compile=True and precision='bfloat16' do not go together yet; leave one out.")
         hyper = self.hyper()
         check_together(self.penalties, weight_decay=hyper.get("weight_decay", 0.0))
+        check_steps(self.rule, self.penalties, self.constraint)
         for name in self.schedules:
             if name == "lr":
                 raise UsageError("`schedules` moves other numbers than the rate; give the rate's as schedule=...")

@@ -7,10 +7,12 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from thalweg.core import law
 from thalweg.core.types import Hyper, Params
 from thalweg.regularisers import Constraint, Penalty, add_gradients, apply_prox, project_all
-from thalweg.rules import Count, Layout, Place, Placed, Transformation
+from thalweg.rules import Around, Count, Fitted, Judged, Layout, Place, Placed, Rule, Transformation, fit, inside
 from thalweg.rules import State as Memory
+from thalweg.rules.rate import ByRate
 
 Shares = Mapping[str, float | Tensor]
 
@@ -22,6 +24,40 @@ def links(
     first: list[Transformation] = [AddPenalty(p, num_examples) for p in penalties if p.step == "gradient"]
     last: list[Transformation] = [Shrink(p, num_examples) for p in penalties if p.step == "proximal"]
     return first, [*last, *([Project(constraint)] if constraint else [])]
+
+
+def fit_between(
+    rule: Rule, layout: Layout | None, *, first: Sequence[Transformation], last: Sequence[Transformation]
+) -> Fitted:
+    """Return a rule fitted to parameters of this layout, with `first` before its chain and `last` after its steps.
+
+    Averages of the weights come after `last`: what they average is what trains.
+    """
+    found = fit(rule, layout, first=first)
+    mended = [t.place(layout) if layout is not None and isinstance(t, Placed) else t for t in last]
+    end = len(found.chain) - _links_after(rule)
+    return dataclasses.replace(found, chain=(*found.chain[:end], *mended, *found.chain[end:]))
+
+
+def _links_after(rule: Rule) -> int:
+    """Return how many links rules around another put after its steps."""
+    if not isinstance(rule, Around):
+        return 0
+    outer, inner = rule.chain(), rule.rule.chain()
+    before = next(k for k in range(len(outer)) if outer[k : k + len(inner)] == inner)
+    return _links_after(rule.rule) + len(outer) - len(inner) - before
+
+
+def check_steps(rule: Rule, penalties: Sequence[Penalty], constraint: Constraint | None) -> None:
+    """Raise `UsageError` where what mends the weights after a step does not go with how the rule steps."""
+    *_, base = inside(rule)
+    shrinking = [penalty.name for penalty in penalties if penalty.step == "proximal"]
+    if shrinking and not any(isinstance(link, ByRate) for link in base.chain()):
+        wish = f"must have step='gradient' beside {base.name}, whose steps are not of the length of its rate"
+        raise law("penalties=...", wish, shrinking)
+    if constraint is not None and any(isinstance(link, Judged) for link in base.chain()):
+        wish = f"cannot bound the weights that {base.name} is judged by"
+        raise law("constraint=...", wish, constraint.name, "Take another rule, sgd or adamw say.")
 
 
 def strengths(penalties: Sequence[Penalty]) -> dict[str, float]:

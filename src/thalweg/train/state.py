@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from thalweg.core import UsageError
 from thalweg.core.types import Hyper, Params
-from thalweg.rules import Fitted, Layout, Rule, Transformation, fit, layout_flat
+from thalweg.rules import Fitted, Layout, Rule, Transformation, layout_flat
 from thalweg.rules import State as Memory
+from thalweg.train.regularising import fit_between
 from thalweg.train.stopping import Best
 
 FLAT_LIMIT = 300_000
@@ -76,7 +77,7 @@ class State:
     ) -> None:
         """Place the rule anew on the same parameters; what it remembers stays."""
         places = layout_flat(layout, self.trainable) if self.is_flat else layout
-        self.fitted, self.layout = fit(rule, places, first=first, last=last), layout
+        self.fitted, self.layout = fit_between(rule, places, first=first, last=last), layout
 
     @contextlib.contextmanager
     def judged(self, hyper: Hyper | None = None) -> Iterator[None]:
@@ -153,7 +154,7 @@ def begin(
         )
     values: Params = {name: param.detach() for name, param in trainable.items()}
     kinds = {(value.dtype, value.device) for value in values.values()}
-    fitted = fit(rule, layout, first=first, last=last)
+    fitted = fit_between(rule, layout, first=first, last=last)
     if sum(value.numel() for value in values.values()) > FLAT_LIMIT or len(kinds) > 1 or not fitted.flat:
         return State(module, values, values, fitted, fitted.init(values), layout)
     flat = torch.cat([value.reshape(-1) for value in values.values()])
@@ -165,5 +166,5 @@ def begin(
         start += param.numel()
     params: dict[str, Any] = {_FLAT: flat}
     if layout is not None:
-        fitted = fit(rule, layout_flat(layout, values), first=first, last=last)
+        fitted = fit_between(rule, layout_flat(layout, values), first=first, last=last)
     return State(module, values, params, fitted, fitted.init(params), layout)
