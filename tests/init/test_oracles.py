@@ -16,6 +16,7 @@ from thalweg.init import (
     DepthScaled,
     FanIn,
     He,
+    Init,
     LeCun,
     Normal,
     Orthogonal,
@@ -78,7 +79,7 @@ def test_the_deviation_is_torchs(init, reference):
         (He(), stats.norm(0, math.sqrt(2 / IN))),
         (LeCun(distribution="truncated-normal"), stats.truncnorm(-2, 2, 0, 1 / math.sqrt(IN) / 0.87962566)),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, Init) else "",
 )
 def test_the_distribution_is_the_one_named(init, law):
     values = drawn(init).flatten().double().numpy()
