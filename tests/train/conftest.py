@@ -20,6 +20,7 @@ def make() -> Callable[..., Recipe]:
 
     def recipe(source: str = "iris", **fields: Any) -> Recipe:
         given: dict[str, Any] = {"data": tw.open_source(source), "model": tw.mlp(8), "epochs": 3, "device": "cpu"}
+        given["split"] = tw.data.Split(validation=0.1, test=0.1)  # of iris, six batches alike: one step to record
         return Recipe(**{**given, "threads": 1, "batch_size": 20, "evaluate_every": 1, **fields})
 
     return recipe

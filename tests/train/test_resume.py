@@ -50,7 +50,7 @@ def default(name: str) -> Any:
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_every_rule_goes_on_bit_for_bit(same_when_left: Callable[..., Any], name: str) -> None:
-    whole = same_when_left(rule=default(name), model=tw.mlp(8, norm="batch"))
+    whole = same_when_left(rule=default(name), model=tw.mlp(8, norm="batch"), epochs=2, pauses=(5,))
     assert whole.outcome in (Outcome.FINISHED, Outcome.DIVERGED)
     if not name.endswith("newton"):  # whose steps of full length leap away
         assert whole.outcome is Outcome.FINISHED
