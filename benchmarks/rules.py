@@ -100,7 +100,7 @@ def trainer(rule: Rule, size: str, device: str) -> Run:
     state, hyper = begin(module, rule), rule.hyper()
     if state.is_flat:
         grads = {"flat": torch.cat([grad.reshape(-1) for grad in grads.values()])}
-    kernel = None if state.is_flat else fused_step(state.fitted, state.params)
+    kernel = fused_step(state)
 
     def step() -> None:
         with torch.inference_mode():

@@ -419,5 +419,7 @@ def test_a_contradiction_is_refused():
         UsageError, match=r"must hold a rule without judged weights, got 'schedule-free-sgd'\. Leave one"
     ):
         read_component(RULES, "schedule-free-sgd+ema", "rule")
+    with pytest.raises(UsageError, match=r"`Lookahead\(rule=...\)` must hold a rule without judged weights, got 'ema'"):
+        read_component(RULES, "sgd+ema+lookahead", "rule")
     with pytest.raises(UsageError, match=r"`ClipNorm\(clip_norm=...\)` is set in the rule that it holds too"):
         read_component(RULES, "sgd+clip-norm+clip-norm", "rule").hyper()

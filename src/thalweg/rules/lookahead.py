@@ -8,6 +8,7 @@ import torch
 from thalweg.core import Knob
 from thalweg.core.types import Hyper, Params
 from thalweg.rules.around import Around
+from thalweg.rules.averages import check_one_average
 from thalweg.rules.base import Count, Judged, Rule, State, Transformation
 
 
@@ -57,6 +58,9 @@ class Lookahead(Around):
     rule: Rule
     sync_steps: Annotated[int, Knob("steps between two follow-ups", "[1, inf)", low=5, high=10, unit="steps")] = 5
     slow_share: Annotated[float, Knob("share of the way that the slow weights go", "(0, 1]", low=0.2, high=0.8)] = 0.5
+
+    def check(self) -> None:
+        check_one_average(self)
 
     def chain(self) -> tuple[Transformation, ...]:
         return (*self.rule.chain(), FollowSlowly())
