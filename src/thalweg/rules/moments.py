@@ -63,6 +63,9 @@ class Velocity(Transformation):
     def apply(self, updates: Params, state: State, params: Params, hyper: Hyper, step: Count) -> tuple[Params, State]:
         del params
         rho = hyper[self.rho]
+        if self.average and isinstance(rho, float):  # one operation for each average
+            v = {name: state["velocity"][name].lerp(update, 1 - rho) for name, update in updates.items()}
+            return {n: u.lerp(v[n], rho) for n, u in updates.items()} if self.nesterov else v, {"velocity": v}
         late = either(step > 0, hyper["dampening"], 0.0) if self.dampened else 0.0
         share = 1 - rho if self.average else 1 - late if self.dampened else None
         g = updates if share is None else {name: update * share for name, update in updates.items()}

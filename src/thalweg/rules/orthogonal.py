@@ -62,20 +62,20 @@ class Orthogonalise(Transformation):
             groups.setdefault(matrix.shape, []).append(name)
         found: Params = {}
         for names in groups.values():
-            if len(names) == 1:
-                found[names[0]] = newton_schulz(lying[names[0]], self.eps, bounded=self.bounded)
-                continue
-            x_KRC = newton_schulz(torch.stack([lying[n] for n in names]), self.eps, bounded=self.bounded)
-            found.update(zip(names, x_KRC.unbind(), strict=True))
+            alone = len(names) == 1
+            x = newton_schulz(
+                lying[names[0]] if alone else torch.stack([lying[n] for n in names]), self.eps, bounded=self.bounded
+            )
+            if self.scale == "match_rms_adamw":
+                x = x * (0.2 * math.sqrt(x.shape[-1]))  # lying, so that the columns are the longer side
+            found.update({names[0]: x} if alone else zip(names, x.unbind(), strict=True))
         return {name: self._as_update(found[name], u) for name, u in updates.items()}, {}
 
     def _as_update(self, lying: Tensor, like: Tensor) -> Tensor:
         rows, columns = as_matrix(like).shape
         found: Tensor = (lying.mT if rows > columns else lying).reshape(like.shape)
-        return found if self.scale == "none" else found * self._length(rows, columns)
-
-    def _length(self, rows: int, columns: int) -> float:
-        return math.sqrt(max(1.0, rows / columns)) if self.scale == "original" else 0.2 * math.sqrt(max(rows, columns))
+        stretched = self.scale == "original" and rows > columns
+        return found * math.sqrt(rows / columns) if stretched else found
 
 
 def _lying(matrix: Tensor) -> Tensor:
