@@ -244,6 +244,6 @@ def test_laws(make, words):
 
 
 def test_only_the_catalogue_can_be_held():
-    assert Schedule.catalogue() is SCHEDULES
+    assert Schedule.catalogue() == SCHEDULES
     with pytest.raises(UsageError, match="must be a Schedule"):
         Product(parts=(1.0,))

@@ -48,12 +48,6 @@ class Init(Component):
     needs_batch: ClassVar[bool] = False
     """Whether there is no start without examples to look at."""
 
-    @classmethod
-    def catalogue(cls) -> Mapping[str, type[Component]]:
-        from thalweg.init import INITS
-
-        return INITS
-
     @abstractmethod
     def deviation(self, spot: Spot) -> float:
         """Return the deviation that the values are to have; NaN where the data decide."""

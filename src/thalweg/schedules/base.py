@@ -11,7 +11,6 @@ composite. `factor` must be tensor operations only, free of surprises far outsid
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from torch import Tensor
@@ -28,12 +27,6 @@ class Schedule(Component):
     __slots__ = ()
     ends: ClassVar[bool] = False
     """Whether it stays as it is after its span, so that in a sequence the next part may begin there."""
-
-    @classmethod
-    def catalogue(cls) -> "Mapping[str, type[Schedule]]":
-        from thalweg.schedules import SCHEDULES
-
-        return SCHEDULES
 
     @abstractmethod
     def factor(self, at: Progress) -> Tensor:
