@@ -46,6 +46,44 @@ class Where:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Hold a small picture of the evidence: bars where each value has a name, a curve otherwise.
+
+    `mark` is the place in `values` that matters, `healthy` a level to compare with, `log` asks for a logarithmic axis.
+    """
+
+    what: Message
+    values: tuple[float, ...]
+    names: tuple[str, ...] = ()
+    mark: int | None = None
+    healthy: float | None = None
+    log: bool = False
+
+    def to_plain(self, lang: str | None = None) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "what": self.what.text(lang)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Change:
+    """Hold a change to make: a line of code (or the path of a setting) before and after."""
+
+    before: str
+    after: str
+    path: str | None = None  # of a recipe's setting, where a recipe made the run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tried:
+    """Hold what a remedy did when it was tried: a measure before and after, and how sure the gain is."""
+
+    measure: str
+    before: float
+    after: float
+    seeds: int = 1
+    interval: tuple[float, float] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
     """Name a cause. `confidence` lies in [0, 1]; `reckoned` says how it was arrived at."""
 
@@ -58,6 +96,10 @@ class Finding:
     remedy: Message
     where: Where = dataclasses.field(default_factory=Where)
     evidence: tuple[Evidence, ...] = ()
+    picture: Picture | None = None
+    change: Change | None = None
+    tried: Tried | None = None
+    explains: tuple[str, ...] = ()  # codes of findings that are consequences of this cause
 
     def to_plain(self, lang: str | None = None) -> dict[str, Any]:
         """Write the finding as the record of schema 1, its sentences in one language."""
@@ -73,7 +115,12 @@ class Finding:
                 for e in self.evidence
             ],
             "cause": self.cause.text(lang),
-            "remedy": {"sentence": self.remedy.text(lang), "change": None, "tried": None},
+            "remedy": {
+                "sentence": self.remedy.text(lang),
+                "change": dataclasses.asdict(self.change) if self.change else None,
+                "tried": dataclasses.asdict(self.tried) if self.tried else None,
+            },
+            "picture": self.picture.to_plain(lang) if self.picture else None,
         }
 
 
