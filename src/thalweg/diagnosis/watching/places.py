@@ -1,0 +1,56 @@
+"""Where something stands in the user's own code: the nearest frame that is neither torch's nor ours."""
+
+import dataclasses
+import sys
+import sysconfig
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+_TORCH = str(Path(torch.__file__).parent)
+_OURS = str(Path(__file__).parents[1])
+_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
+_PACKAGES = ("site-packages", "dist-packages")
+_own: dict[str, bool] = {}  # file name: whether it is the user's
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Name a line of the user's code."""
+
+    file: str
+    line: int
+    function: str
+
+
+def is_users(name: str) -> bool:
+    """Return whether a file is the user's: not torch's, not ours, not an installed package's, not the interpreter's."""
+    known = _own.get(name)
+    if known is None:
+        foreign = name.startswith((_TORCH, _OURS, "<frozen", *_LIBRARY)) or any(part in name for part in _PACKAGES)
+        known = _own[name] = not foreign and name != "<string>"
+    return known
+
+
+def here(skip: int = 1) -> Place | None:
+    """Return the user's line that is being executed, None where none is on the stack."""
+    frame: FrameType | None = sys._getframe(skip)
+    while frame is not None:
+        code = frame.f_code
+        if is_users(code.co_filename):
+            return Place(code.co_filename, frame.f_lineno, code.co_name)
+        frame = frame.f_back
+    return None
+
+
+def chain(skip: int = 1, limit: int = 8) -> tuple[Place, ...]:
+    """Return the user's lines on the stack, the innermost first."""
+    found: list[Place] = []
+    frame: FrameType | None = sys._getframe(skip)
+    while frame is not None and len(found) < limit:
+        code = frame.f_code
+        if is_users(code.co_filename):
+            found.append(Place(code.co_filename, frame.f_lineno, code.co_name))
+        frame = frame.f_back
+    return tuple(found)

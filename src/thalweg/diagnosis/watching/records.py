@@ -1,0 +1,238 @@
+"""What a watch writes down: operations of a look, the curve of an optimizer, and the case that holds them all.
+
+A look is one stretch of the script, from the end of one step to the end of the next (or one evaluation), of which every
+operation was written down. Tensors are named by number: a number is one value of one tensor, so that a change in place
+makes a new number. With its leaves at hand a look is a straight-line program that can be run again.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from thalweg.diagnosis.watching.places import Place
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ref:
+    """Stand for a tensor in the arguments of an operation."""
+
+    number: int
+
+
+@dataclasses.dataclass(slots=True)
+class Op:
+    """One call of a torch function or of a module, or an event (`backward`, `step`, `zero_grad`).
+
+    `args`, `kwargs` and `result` hold `Ref`s for tensors. `depth` counts the module calls around it: the operations of
+    depth 0 alone are the whole program, the deeper ones are what happened inside their modules. `module` is the
+    innermost module around it.
+    """
+
+    kind: Literal["function", "module", "event"]
+    name: str
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    place: Place | None
+    depth: int
+    module: nn.Module | None
+    grad: bool  # whether gradients were being recorded
+    training: bool | None = None  # of a module called
+    optimizer: torch.optim.Optimizer | None = None  # of a step
+
+
+@dataclasses.dataclass(slots=True)
+class Value:
+    """What is known of one tensor without keeping it."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    requires_grad: bool
+    is_leaf: bool
+    node: str | None  # name of its autograd function
+    parameter: nn.Parameter | None
+    maker: int | None  # index of the operation that made it, None for what came from outside
+
+
+@dataclasses.dataclass(slots=True)
+class Sample:
+    """Sizes of one parameter at one step: root mean squares; `grad` is None where it got none."""
+
+    grad: float | None
+    weight: float
+    update: float  # NaN where it was not taken by an optimizer
+
+
+@dataclasses.dataclass(slots=True)
+class Look:
+    """One stretch of which all was written down. `tensors` keeps leaves and values outside modules, while room lasts.
+
+    `kind` is `train` where it holds a backward pass, `view` for an evaluation. `versions` are those of kept leaves when
+    they were first met: a leaf whose version moved has been changed since.
+    """
+
+    kind: Literal["train", "view"]
+    step: int
+    ops: list[Op] = dataclasses.field(default_factory=list)
+    values: list[Value] = dataclasses.field(default_factory=list)
+    tensors: dict[int, Tensor] = dataclasses.field(default_factory=dict)
+    versions: dict[int, int] = dataclasses.field(default_factory=dict)
+    samples: dict[str, Sample] = dataclasses.field(default_factory=dict)
+    loss: float = float("nan")
+    whole: bool = True  # False where recording was cut off
+    stale: dict[int, bool] = dataclasses.field(default_factory=dict)  # id of optimizer: gradients were never cleared
+
+    def events(self, name: str) -> Iterator[Op]:
+        return (op for op in self.ops if op.kind == "event" and op.name == name)
+
+    def losses(self) -> list[int]:
+        """Return the numbers of the tensors from which a backward pass began."""
+        return [number for op in self.events("backward") for number in op.inputs]
+
+    def program(self) -> list[Op]:
+        return [op for op in self.ops if op.depth == 0 and op.kind != "event"]
+
+    def maker(self, number: int) -> Op | None:
+        index = self.values[number].maker
+        return None if index is None else self.ops[index]
+
+    def ancestors(self, number: int) -> list[Op]:
+        """Return the operations outside modules that a value depends on, in order."""
+        wanted, found = {number}, []
+        for op in reversed(self.program()):
+            if wanted.intersection(op.outputs):
+                found.append(op)
+                wanted.update(op.inputs)
+        return found[::-1]
+
+    def bytes(self) -> int:
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
+
+
+@dataclasses.dataclass(slots=True)
+class Course:
+    """The curve of one optimizer; None as its optimizer stands for weights that the script changes by hand."""
+
+    optimizer: torch.optim.Optimizer | None
+    place: Place | None = None
+    losses: list[float] = dataclasses.field(default_factory=list)  # one a step: the sum of what was sent backward
+    backwards: list[int] = dataclasses.field(default_factory=list)  # backward passes in each step
+    rates: list[tuple[int, tuple[float, ...]]] = dataclasses.field(default_factory=list)  # (step, lr of groups)
+    times: list[float] = dataclasses.field(default_factory=list)
+    first_settings: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of groups, at the first step
+
+    @property
+    def steps(self) -> int:
+        return len(self.losses)
+
+    def rate(self) -> list[float]:
+        """Return the rate of the first group at each step."""
+        found: list[float] = []
+        for place, (step, rates) in enumerate(self.rates):
+            until = self.rates[place + 1][0] if place + 1 < len(self.rates) else self.steps
+            found += [rates[0] if rates else float("nan")] * (until - step)
+        return found
+
+
+@dataclasses.dataclass(slots=True)
+class Root:
+    """A module that was called from outside any module."""
+
+    module: nn.Module
+    name: str
+    place: Place | None  # where it was first called
+    trained: int = 0  # looks in which it was called with gradients
+    viewed: int = 0  # looks in which it was called without
+    compiled: bool = False
+
+
+@dataclasses.dataclass(slots=True)
+class Load:
+    """A call of `load_state_dict` of a module."""
+
+    module: nn.Module
+    place: Place | None
+    step: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    strict: bool
+    origins: frozenset[int] = frozenset()  # addresses of the tensors that were given
+
+
+@dataclasses.dataclass(slots=True)
+class Note:
+    """Something that happened at a step: a change of mode, a scheduler made, a clip, a file saved."""
+
+    kind: str
+    step: int
+    place: Place | None
+    data: Any = None
+
+
+@dataclasses.dataclass(slots=True)
+class Loader:
+    """A DataLoader that was run through."""
+
+    loader: Any
+    place: Place | None
+    epochs: int = 0
+    batches: int = 0
+    marks: list[list[float]] = dataclasses.field(default_factory=list)  # fingerprints of first batches, by epoch
+    training: bool = False
+
+
+@dataclasses.dataclass(slots=True)
+class Case:
+    """All that was seen of one script or loop."""
+
+    looks: list[Look] = dataclasses.field(default_factory=list)
+    views: list[Look] = dataclasses.field(default_factory=list)
+    courses: list[Course] = dataclasses.field(default_factory=list)
+    roots: list[Root] = dataclasses.field(default_factory=list)
+    loads: list[Load] = dataclasses.field(default_factory=list)
+    notes: list[Note] = dataclasses.field(default_factory=list)
+    loaders: list[Loader] = dataclasses.field(default_factory=list)
+    made: dict[int, Place] = dataclasses.field(default_factory=dict)  # id of module: where it was made
+    started: dict[int, tuple[str, Place, tuple[Any, ...]]] = dataclasses.field(default_factory=dict)  # id of parameter
+    start: list[tuple[Tensor, Tensor]] = dataclasses.field(default_factory=list)  # tensors and their copies at step 0
+    names: dict[int, str] = dataclasses.field(default_factory=dict)  # id of parameter: its name
+    seconds: float = 0.0
+    watched: float = 0.0  # seconds that watching took
+    unseen: list[str] = dataclasses.field(default_factory=list)  # keys of sentences
+    faults: list[str] = dataclasses.field(default_factory=list)
+    broken: tuple[int, dict[str, Any]] | None = None  # step at which the loss was no number, and what the graph says
+    script: str | None = None
+    finished: bool = True
+
+    @property
+    def steps(self) -> int:
+        return sum(course.steps for course in self.courses)
+
+    @property
+    def main(self) -> Course | None:
+        """Return the curve with the most steps; among equals the one that came first."""
+        return max(self.courses, key=lambda course: course.steps, default=None)
+
+    def modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """Return every module under a root, once, with its path."""
+        seen: set[int] = set()
+        for root in self.roots:
+            for path, module in root.module.named_modules():
+                if id(module) not in seen:
+                    seen.add(id(module))
+                    yield path or root.name, module
+
+    def path(self, module: nn.Module | None) -> str:
+        """Return the path of a module, its class where it is under no root."""
+        if module is None:
+            return ""
+        return next((path for path, found in self.modules() if found is module), type(module).__name__)
+
+
+Recorder = Callable[..., Any]
