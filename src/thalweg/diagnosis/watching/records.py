@@ -6,7 +6,7 @@ makes a new number. With its leaves at hand a look is a straight-line program th
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
@@ -87,6 +87,7 @@ class Look:
     loss: float = float("nan")
     whole: bool = True  # False where recording was cut off
     stale: dict[int, bool] = dataclasses.field(default_factory=dict)  # id of optimizer: gradients were never cleared
+    plans: dict[Any, Any] = dataclasses.field(default_factory=dict)  # what replays have worked out
 
     def events(self, name: str) -> Iterator[Op]:
         return (op for op in self.ops if op.kind == "event" and op.name == name)
@@ -234,5 +235,3 @@ class Case:
             return ""
         return next((path for path, found in self.modules() if found is module), type(module).__name__)
 
-
-Recorder = Callable[..., Any]

@@ -1,0 +1,90 @@
+"""Trains again for some steps on the looks of a case, with one thing changed."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thalweg.diagnosis.replay.play import CannotPlay, can_play, play
+from thalweg.diagnosis.watching import Case, Course, Look
+
+Swap = Callable[[Look], Mapping[int, Tensor]]  # the values to put in the place of a look's own
+
+
+def playable(case: Case) -> list[Look]:
+    """Return the looks that can be run again; none where two optimizers play against each other."""
+    if sum(course.optimizer is not None and course.steps > 0 for course in case.courses) != 1:
+        return []
+    return [look for look in case.looks if can_play(look)]
+
+
+def loss_of(look: Look, *, swap: Mapping[int, Tensor] | None = None, grad: bool = True) -> Tensor:
+    """Return the loss of a look with today's weights: the sum of what was sent backward. Raises `CannotPlay`."""
+    numbers = look.losses()
+    values = play(look, numbers, swap=swap, grad=grad)
+    return sum((values[number].sum() for number in numbers), torch.zeros(()))
+
+
+def losses_of(looks: Sequence[Look], *, swap: Swap | None = None) -> list[float]:
+    """Return the losses of looks with today's weights, without gradients."""
+    return [float(loss_of(look, swap=swap(look) if swap else None, grad=False)) for look in looks]
+
+
+def rerun(
+    course: Course, looks: Sequence[Look], steps: int, *, settings: Mapping[str, Any] | None = None,
+    rate: float = 1.0, optimizer: torch.optim.Optimizer | None = None, swap: Swap | None = None,
+    clip: float | None = None, until: float | None = None,
+) -> list[float]:  # fmt: skip
+    """Take steps on the looks in turn, from today's weights, and return the loss at each.
+
+    The course's own optimizer takes them with an empty memory and its first settings, its rate times `rate`, `settings`
+    instead of its own; or another one. It ends early where a loss is no number or the clock passes `until`
+    (`time.perf_counter`). Its memory and settings are as before afterwards. Raises `CannotPlay`.
+    """
+    if course.optimizer is None and optimizer is None:
+        raise CannotPlay("weights are changed by hand")
+    losses: list[float] = []
+    lent = contextlib.nullcontext(optimizer) if optimizer is not None else fresh(course, rate, settings or {})
+    with lent as taker:
+        assert taker is not None
+        for step in range(steps):
+            look = looks[step % len(looks)]
+            taker.zero_grad()
+            with torch.enable_grad():
+                loss = loss_of(look, swap=swap(look) if swap else None)
+                losses.append(float(loss))
+                if not math.isfinite(losses[-1]) or not loss.requires_grad:
+                    break
+                loss.backward()
+            if clip is not None:
+                torch.nn.utils.clip_grad_norm_([p for g in taker.param_groups for p in g["params"]], clip)
+            taker.step()
+            if until is not None and time.perf_counter() > until:
+                break
+    return losses
+
+
+@contextlib.contextmanager
+def fresh(course: Course, rate: float, settings: Mapping[str, Any]) -> Iterator[torch.optim.Optimizer]:
+    """Lend a course's optimizer as it was before its first step."""
+    optimizer = course.optimizer
+    assert optimizer is not None
+    memory = dict(optimizer.state)
+    groups = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.state.clear()
+    for group, first in zip(optimizer.param_groups, course.first_settings, strict=False):
+        group.update({key: value for key, value in first.items() if key in group})
+        group.update({key: value for key, value in settings.items() if key in group})
+        if "lr" in group:
+            group["lr"] = float(group["lr"]) * rate
+    try:
+        yield optimizer
+    finally:
+        optimizer.state.clear()
+        optimizer.state.update(memory)
+        for group, before in zip(optimizer.param_groups, groups, strict=False):
+            group.update(before)
