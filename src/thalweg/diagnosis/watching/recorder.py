@@ -192,7 +192,7 @@ class Recorder(TorchFunctionMode):
         self.paused += 1
         try:
             index, outputs = len(self.look.ops), list[int]()
-            shown = self._made(result, index, outputs, inputs if target is None else ())
+            shown = self._made(result, index, outputs, inputs if target is None else (), kind)
             if target is not None and target is not result:
                 outputs.append(self._enter(target, index))
             self.look.ops.append(
@@ -205,18 +205,26 @@ class Recorder(TorchFunctionMode):
         finally:
             self.paused -= 1
 
-    def _made(self, value: Any, index: int, outputs: list[int], inputs: tuple[int, ...]) -> Any:
+    def _made(self, value: Any, index: int, outputs: list[int], inputs: tuple[int, ...], kind: str) -> Any:
         """Number what an operation returned; a tensor that came in and goes out as it was keeps its number."""
         if isinstance(value, Tensor):
             known = self._numbers.get(id(value))
-            outputs.append(known if known is not None and known in inputs else self._enter(value, index))
+            if known is not None and known in inputs:
+                outputs.append(known)
+            else:
+                outputs.append(self._enter(value, index))
+                self.look.values[outputs[-1]].within = self._inside(known, kind)
             return Ref(outputs[-1])
         if isinstance(value, list | tuple):
-            parts = [self._made(part, index, outputs, inputs) for part in value]
+            parts = [self._made(part, index, outputs, inputs, kind) for part in value]
             return parts if isinstance(value, list) else tuple(parts)
         if isinstance(value, dict):
-            return {key: self._made(part, index, outputs, inputs) for key, part in value.items()}
+            return {key: self._made(part, index, outputs, inputs, kind) for key, part in value.items()}
         return None
+
+    def _inside(self, known: int | None, kind: str) -> int | None:
+        """Return the number that a module's result had inside it; a function's result is new, whatever came in."""
+        return known if kind == "module" else None
 
     def event(self, name: str, tensors: tuple[Tensor, ...] = (), optimizer: Any = None) -> None:
         """Write down that something happened that is no operation."""

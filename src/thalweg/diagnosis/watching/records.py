@@ -58,6 +58,7 @@ class Value:
     node: str | None  # name of its autograd function
     parameter: nn.Parameter | None
     maker: int | None  # index of the operation that made it, None for what came from outside
+    within: int | None = None  # for what a module returned: the number it had inside
 
 
 @dataclasses.dataclass(slots=True)
@@ -102,6 +103,30 @@ class Look:
     def maker(self, number: int) -> Op | None:
         index = self.values[number].maker
         return None if index is None else self.ops[index]
+
+    def inner(self, number: int) -> int:
+        """Return the number under which the function that made a value knew it."""
+        while (within := self.values[number].within) is not None:
+            number = within
+        return number
+
+    def source(self, number: int) -> Op | None:
+        """Return the function, in whatever module, that made a value; None for what came from outside."""
+        return self.maker(self.inner(number))
+
+    def trail(self, number: int) -> list[Op]:
+        """Return every function, in whatever module, that a value depends on, the last first."""
+        waiting, seen, found = [self.inner(number)], set[int](), dict[int, Op]()
+        while waiting:
+            current = waiting.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            index = self.values[current].maker
+            if index is not None and index not in found:
+                op = found[index] = self.ops[index]
+                waiting += [self.inner(number) for number in op.inputs]
+        return [found[index] for index in sorted(found, reverse=True)]
 
     def ancestors(self, number: int) -> list[Op]:
         """Return the operations outside modules that a value depends on, in order."""

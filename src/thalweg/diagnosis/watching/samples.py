@@ -106,13 +106,17 @@ def first_bad_nodes(loss: Tensor, *, most: int = 20_000) -> list[tuple[str, int]
     return found
 
 
-def copy_of_start(optimizers: Iterable[torch.optim.Optimizer], roots: Iterable[nn.Module]) -> list[tuple[Tensor, Tensor]]:
-    """Copy parameters and buffers before the first step, unless they are too large for a copy."""
+def copy_of_start(
+    optimizers: Iterable[torch.optim.Optimizer], roots: Iterable[nn.Module], known: Iterable[Tensor] = ()
+) -> list[tuple[Tensor, Tensor]]:
+    """Copy the parameters and buffers that are not known yet, unless they are too large for a copy."""
     found: dict[int, Tensor] = {}
     for root in roots:
         found.update({id(t): t for t in (*root.parameters(), *root.buffers())})
     for optimizer in optimizers:
         found.update({id(p): p for p in _parameters(optimizer)})
+    for tensor in known:
+        found.pop(id(tensor), None)
     if sum(t.numel() * t.element_size() for t in found.values()) > _COPY:
         return []
     return [(t, t.detach().clone()) for t in found.values()]

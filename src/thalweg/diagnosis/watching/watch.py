@@ -51,7 +51,7 @@ class Watch:
         self._process, self._thread = os.getpid(), threading.get_ident()
         self._busy = self._blind = False
         self._optimizers: list[torch.optim.Optimizer] = []
-        self._stepped = False  # whether an optimizer stepped since the last backward pass
+        self._copied = 0  # optimizers whose parameters' start is kept
         self._begun = self._first = time.perf_counter()
         self._last_cost = self._view_cost = 0.0
         self._urgent = 0
@@ -152,9 +152,11 @@ class Watch:
     def _before_backward(self, losses: tuple[Tensor, ...]) -> None:
         if not self._optimizers and self._ledger.pending:
             self._close_step(None)
-        if not self._case.start and not self._ledger.steps:
-            self._first = time.perf_counter()
-            self._case.start = copy_of_start(self._optimizers, [root.module for root in self._roots.values()])
+        if len(self._optimizers) > self._copied or not self._case.start:
+            self._first = self._first if self._ledger.steps else time.perf_counter()
+            self._copied = len(self._optimizers)
+            roots = [root.module for root in self._roots.values()]
+            self._case.start += copy_of_start(self._optimizers, roots, [tensor for tensor, _ in self._case.start])
         for loss in losses:
             self._ledger.backward(loss)
         if self._recorder is not None:

@@ -1,0 +1,198 @@
+"""What several checks ask of a case, worked out once: the curve, what the network is fed, and whether it learnt."""
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thalweg.diagnosis.meeting import Meeting, meetings
+from thalweg.diagnosis.replay import can_play, held, leaves, losses_of, playable
+from thalweg.diagnosis.watching import Case, Course, Look
+
+Array = NDArray[np.float64]
+LEARNT = 0.5  # of the way from the trivial loss to nothing: a loss that fell further has learnt from its inputs
+_ROWS = 6000  # rows of data that are put together at most
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A loss against the best constant answer: `trivial` is that answer's loss, `end` the network's at the end."""
+
+    trivial: float
+    end: float
+    kind: str  # how predictions and targets meet
+
+    @property
+    def share(self) -> float:
+        """Return which share of the trivial loss is left: 1 has learnt nothing, 0 everything."""
+        return self.end / self.trivial if self.trivial > 0 else math.nan
+
+
+class Facts:
+    """Answer for one case what several checks ask; `until` is when experiments must end (`time.perf_counter`)."""
+
+    def __init__(self, case: Case, *, budget: float = 60.0) -> None:
+        self.case = case
+        self.begun = time.perf_counter()
+        self.until = self.begun + budget
+
+    @property
+    def left(self) -> float:
+        """Return how many seconds are left for experiments."""
+        return self.until - time.perf_counter()
+
+    @functools.cached_property
+    def course(self) -> Course | None:
+        return self.case.main
+
+    @functools.cached_property
+    def loss(self) -> Array:
+        """Return the loss at each step of the main course, shape (steps,)."""
+        return np.array(self.course.losses if self.course else [], dtype=np.float64)
+
+    @functools.cached_property
+    def rate(self) -> Array:
+        """Return the rate of the first group at each step of the main course, shape (steps,)."""
+        return np.array(self.course.rate() if self.course else [], dtype=np.float64)
+
+    @functools.cached_property
+    def finite(self) -> Array:
+        return self.loss[np.isfinite(self.loss)]
+
+    @functools.cached_property
+    def start(self) -> float:
+        """Return the level at which the loss began: the median of the first steps."""
+        return float(np.median(self.finite[: max(1, min(5, len(self.finite) // 20))])) if len(self.finite) else math.nan
+
+    @functools.cached_property
+    def end(self) -> float:
+        """Return the level at which the loss ended: the mean of the last tenth; NaN where it was lost."""
+        if not len(self.loss) or not math.isfinite(self.loss[-1]):
+            return math.nan
+        tail = self.loss[-max(1, len(self.loss) // 10) :]
+        return float(np.mean(tail[np.isfinite(tail)]))
+
+    def looks_of(self, course: Course | None) -> list[Look]:
+        """Return the looks at steps of one course."""
+        if course is None:
+            return []
+        return [look for look in self.case.looks if all(op.optimizer is course.optimizer for op in look.events("step"))]
+
+    @functools.cached_property
+    def playable(self) -> list[Look]:
+        """Return the looks of the main course that can be run again; none where optimizers play against each other."""
+        return [look for look in self.looks_of(self.course) if can_play(look)] if self._alone else []
+
+    @functools.cached_property
+    def _alone(self) -> bool:
+        return bool(playable(self.case)) or all(
+            len({id(op.optimizer) for op in look.events("step")}) <= 1 for look in self.case.looks
+        )
+
+    @functools.cached_property
+    def meets(self) -> list[tuple[Look, Meeting]]:
+        """Return how predictions and targets meet, for each look of the main course that has one such place."""
+        found = []
+        for look in self.looks_of(self.course):
+            met = meetings(look)
+            if met:
+                found.append((look, met[0]))
+        return found
+
+    def inputs(self, look: Look) -> list[int]:
+        """Return the numbers of what the network is fed in a look: its data short of the targets."""
+        targets = {meeting.target for meeting in meetings(look)}
+        return [
+            number
+            for number in leaves(look)
+            if number not in targets and number in look.tensors and look.values[number].shape
+        ]
+
+    @functools.cached_property
+    def pairs(self) -> tuple[Tensor, Tensor] | None:
+        """Return the rows the network was fed and their targets, (N, ...) and (N, ...), each row once; None if unknown."""
+        xs, ys, rows = list[Tensor](), list[Tensor](), 0
+        for look, meeting in self.meets:
+            target = look.tensors.get(meeting.target)
+            if target is None or not target.dim():
+                continue
+            fed = next((look.tensors[n] for n in self.inputs(look) if _rows(look.tensors[n]) == len(target)), None)
+            if fed is None or fed.is_sparse or (xs and fed.shape[1:] != xs[0].shape[1:]):
+                continue
+            if ys and target.shape[1:] != ys[0].shape[1:]:
+                continue
+            xs.append(fed.detach().cpu())
+            ys.append(target.detach().cpu())
+            rows += len(fed)
+            if rows >= _ROWS:
+                break
+        if not xs:
+            return None
+        x, y = torch.cat(xs), torch.cat(ys)
+        keys = torch.cat([x.reshape(len(x), -1).double(), y.reshape(len(y), -1).double()], dim=1)
+        _, first = np.unique(keys.numpy(), axis=0, return_index=True)
+        order = torch.as_tensor(np.sort(first))
+        return x[order], y[order]
+
+    @functools.cached_property
+    def fit(self) -> Fit | None:
+        """Return how the loss ended against that of the best constant answer; None where that is not known."""
+        kinds = {meeting.kind for _, meeting in self.meets}
+        if len(kinds) != 1 or not math.isfinite(self.end) or not self.playable:
+            return None
+        targets = [look.tensors[m.target] for look, m in self.meets if m.target in look.tensors]
+        trivial = trivial_loss(next(iter(kinds)), targets)
+        ends = self.end_losses
+        return None if trivial is None or not ends else Fit(trivial, float(np.mean(ends)), next(iter(kinds)))
+
+    @functools.cached_property
+    def end_losses(self) -> list[float]:
+        """Return the losses of the captured looks with the final weights."""
+        with held(self.case):
+            try:
+                return [value for value in losses_of(self.playable) if math.isfinite(value)]
+            except Exception:
+                return []
+
+    @functools.cached_property
+    def learnt(self) -> bool | None:
+        """Return whether training itself succeeded: the loss fell far below the best constant answer's.
+
+        None where no trivial loss is known (losses of one's own, games of two networks).
+        """
+        if len(self.loss) and not math.isfinite(self.loss[-1]):
+            return False
+        return None if self.fit is None else self.fit.share < LEARNT
+
+
+def trivial_loss(kind: str, targets: Sequence[Tensor]) -> float | None:
+    """Return the loss of the best constant answer to targets, averaged over entries; None for other losses."""
+    if not targets:
+        return None
+    if kind in ("cross_entropy", "nll_loss"):
+        if targets[0].is_floating_point():
+            mean = torch.cat([t.reshape(-1, t.shape[-1]) for t in targets]).double().mean(0)
+        else:
+            flat = torch.cat([t.reshape(-1) for t in targets])
+            flat = flat[flat >= 0]
+            mean = torch.bincount(flat).double() / max(1, len(flat))
+        return float(torch.special.entr(mean).sum())
+    flat = torch.cat([t.reshape(len(t), -1) if t.dim() else t.reshape(1, 1) for t in targets]).double()
+    if kind in ("binary_cross_entropy", "binary_cross_entropy_with_logits"):
+        mean = flat.mean(0).clamp(0, 1)
+        return float((torch.special.entr(mean) + torch.special.entr(1 - mean)).mean())
+    if kind in ("mse_loss", "squared"):
+        return float(flat.var(0, unbiased=False).mean())
+    if kind in ("l1_loss", "absolute"):
+        return float((flat - flat.median(0).values).abs().mean())
+    return None
+
+
+def _rows(tensor: Tensor) -> int:
+    return len(tensor) if tensor.dim() else -1
