@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from thalweg.diagnosis.answer import Hypothesis
 from thalweg.diagnosis.meeting import Meeting, meetings
 from thalweg.diagnosis.replay import can_play, held, leaves, losses_of, playable
 from thalweg.diagnosis.watching import Case, Course, Look
@@ -41,6 +42,7 @@ class Facts:
         self.case = case
         self.begun = time.perf_counter()
         self.until = self.begun + budget
+        self.hypotheses: list[Hypothesis] = []
 
     @property
     def left(self) -> float:

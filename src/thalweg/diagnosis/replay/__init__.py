@@ -1,5 +1,7 @@
 """Running looks again: the same operations on the same data, with one thing changed."""
 
+from thalweg.diagnosis.replay.deep import Deep as Deep
+from thalweg.diagnosis.replay.deep import deeply as deeply
 from thalweg.diagnosis.replay.held import Held as Held
 from thalweg.diagnosis.replay.held import held as held
 from thalweg.diagnosis.replay.play import CannotPlay as CannotPlay

@@ -43,7 +43,7 @@ class Recorder(TorchFunctionMode):
         self.paused = 0
         self._called = names
         self._numbers: dict[int, int] = {}
-        self._keep: list[Any] = []  # every tensor met, so that no id is used twice
+        self.kept: list[Any] = []  # every tensor met, so that no id is used twice
         self._stack: list[nn.Module] = []
         self.thread = threading.get_ident()
         self._call: Any = None
@@ -72,7 +72,7 @@ class Recorder(TorchFunctionMode):
             above.append(mode)
         for mode in reversed(above):
             torch._C._push_on_torch_function_stack(mode)
-        self._keep.clear()
+        self.kept.clear()
         self._numbers.clear()
 
     def __torch_function__(
@@ -104,7 +104,7 @@ class Recorder(TorchFunctionMode):
         inputs, said, named = self._read(args, kwargs)
         if not self._stack:
             self._called(module)
-        place = here(3)
+        place = here(2)
         self._stack.append(module)
         self.spent += time.perf_counter() - begun
         try:
@@ -135,7 +135,7 @@ class Recorder(TorchFunctionMode):
     def _enter(self, tensor: Tensor, maker: int | None) -> int:
         number = len(self.look.values)
         self._numbers[id(tensor)] = number
-        self._keep.append(tensor)
+        self.kept.append(tensor)
         node = tensor.grad_fn
         self.look.values.append(
             Value(
@@ -197,7 +197,7 @@ class Recorder(TorchFunctionMode):
                 outputs.append(self._enter(target, index))
             self.look.ops.append(
                 Op(
-                    kind, name, func, said[0], said[1], shown, inputs, tuple(outputs), place or here(4),
+                    kind, name, func, said[0], said[1], shown, inputs, tuple(outputs), place or here(2),
                     len(self._stack), self._stack[-1] if self._stack else None, torch.is_grad_enabled(),
                     func.training if kind == "module" else None,
                 )
@@ -232,7 +232,7 @@ class Recorder(TorchFunctionMode):
         try:
             numbers = tuple(self.number(tensor) for tensor in tensors)
             self.look.ops.append(
-                Op("event", name, None, (), {}, None, numbers, (), here(4), len(self._stack), None, True, None, optimizer)
+                Op("event", name, None, (), {}, None, numbers, (), here(2), len(self._stack), None, True, None, optimizer)
             )  # fmt: skip
         finally:
             self.paused -= 1

@@ -7,6 +7,7 @@ measuring stays under `SHARE` of the time; those are what probes and trials work
 import contextlib
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from thalweg.diagnosis.watching.ledger import Ledger
 from thalweg.diagnosis.watching.patches import Patches
-from thalweg.diagnosis.watching.places import Place, chain, here, is_users
+from thalweg.diagnosis.watching.places import chain, here, is_users
 from thalweg.diagnosis.watching.records import Case, Load, Loader, Look, Note, Root
 from thalweg.diagnosis.watching.recorder import LONGEST, Recorder
 from thalweg.diagnosis.watching.samples import Samples, copy_of_start, fingerprint
@@ -234,7 +235,7 @@ class Watch:
 
     def _start_look(self, kind: Any, limit: int = LONGEST) -> None:
         depth = torch._C._len_torch_function_stack()
-        if self._blind or depth > (getattr(torch.utils._device, "CURRENT_DEVICE", None) is not None):
+        if self._blind or depth > _has_default_device():
             return
         look = Look(kind, self._ledger.steps)
         self._recorder = Recorder(look, self._called, limit=limit)
@@ -270,7 +271,7 @@ class Watch:
     def _called(self, module: nn.Module) -> None:
         root = self._roots.get(id(module))
         if root is None or root.module is not module:
-            place = here(3)
+            place = here(2)
             root = self._roots[id(module)] = Root(module, _variable(module), place)
         if torch.is_grad_enabled():
             root.trained += 1
@@ -432,8 +433,6 @@ def _unique_bytes(shelf: list[Look]) -> int:
 
 def _variable(module: nn.Module) -> str:
     """Name a module as the script does, else by its class."""
-    import sys
-
     frame = sys._getframe(2)
     while frame is not None:
         if is_users(frame.f_code.co_filename):
@@ -447,8 +446,6 @@ def _variable(module: nn.Module) -> str:
 
 def _by_user() -> bool:
     """Return whether the nearest frame beneath torch's context machinery is the user's."""
-    import sys
-
     frame = sys._getframe(5)
     for _ in range(4):
         if frame is None:
@@ -464,16 +461,17 @@ def _by_user() -> bool:
 
 def _asked_by_user() -> bool:
     """Return whether the function that we wrap was called by the user's own line."""
-    import sys
-
     frame = sys._getframe(1)
     while frame is not None and "diagnosis" in frame.f_code.co_filename or frame.f_code.co_filename.endswith("contextlib.py"):
         frame = frame.f_back  # type: ignore[assignment]
     return frame is not None and is_users(frame.f_code.co_filename)
 
 
+def _has_default_device() -> bool:
+    """Return whether the one mode that may lie on the stack is the device that the script set for all it makes."""
+    return getattr(sys.modules.get("torch.utils._device"), "CURRENT_DEVICE", None) is not None
+
+
 def _distributed() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
-
-__all__ = ["Enough", "Place", "Watch"]

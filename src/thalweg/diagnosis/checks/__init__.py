@@ -1,0 +1,9 @@
+"""What each check of a watched script looks for, family by family."""
+
+from thalweg.core import members
+from thalweg.diagnosis.checks import loss as loss
+from thalweg.diagnosis.checks.base import CaseCheck as CaseCheck
+
+CHECKS = {
+    **members(CaseCheck, vars(loss)),
+}

@@ -1,0 +1,101 @@
+"""From what was seen to an answer: exact probes first, then statistics, then experiments; consequences fall away."""
+
+import time
+import warnings
+from collections.abc import Iterable
+
+from thalweg.core import Message, message
+from thalweg.diagnosis.answer import Diagnosis, Verdict
+from thalweg.diagnosis.checks import CHECKS
+from thalweg.diagnosis.facts import Facts
+from thalweg.diagnosis.watching import Case
+from thalweg.findings import Finding, Severity, ranked
+
+MOST = 4  # alarms in one answer; more are not read
+_ORDER = ("exact", "signal", "trial")
+
+
+def judge(case: Case, *, budget: float = 60.0) -> Diagnosis:
+    """Say what is wrong with what was watched. Experiments end after `budget` seconds.
+
+    A fault of a check of ours is named in the answer and takes nothing else with it.
+    """
+    begun = time.perf_counter()
+    if not case.steps:
+        return Diagnosis(verdict="unsure", seconds=case.seconds, unseen=_unseen(case), faults=tuple(case.faults))
+    facts = Facts(case, budget=budget)
+    findings, faults = list[Finding](), list(case.faults)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for check in sorted(CHECKS.values(), key=lambda check: _ORDER.index(check.rank)):
+            if check.rank == "trial" and (_is_settled(findings) or facts.left <= 0):
+                continue
+            try:
+                findings += check().look(case, facts)
+            except Exception as error:
+                faults.append(_fault(check.name, error))
+    kept = _best(findings)
+    return Diagnosis(
+        verdict=_verdict(kept, facts),
+        findings=tuple(kept),
+        steps=case.main.steps if case.main else 0,
+        seconds=case.seconds,
+        overhead=case.watched / case.seconds if case.seconds else 0.0,
+        judged_seconds=time.perf_counter() - begun,
+        hypotheses=tuple(facts.hypotheses),
+        unseen=_unseen(case),
+        faults=tuple(faults),
+        models=tuple(f"{root.name} ({type(root.module).__name__})" for root in case.roots if root.trained),
+        optimizers=tuple(_names(case)),
+        losses=tuple(case.main.losses if case.main else ()),
+    )
+
+
+def _is_settled(findings: Iterable[Finding]) -> bool:
+    """Return whether a fact already says why the run cannot succeed: experiments could only repeat it."""
+    return any(finding.severity is Severity.CRITICAL and finding.confidence >= 0.9 for finding in findings)
+
+
+def _best(findings: list[Finding]) -> list[Finding]:
+    """Sort findings, drop what others explain, and keep what a person can act on."""
+    order = ranked(findings)
+    explained = {code for k, finding in enumerate(order) if finding.severity is not Severity.NOTE for code in finding.explains}
+    explaining = {finding.code for finding in order if explained.intersection(finding.explains)}
+    kept, seen = list[Finding](), set[str]()
+    for finding in order:
+        if finding.code in seen or (finding.code in explained and finding.code not in explaining):
+            continue
+        seen.add(finding.code)
+        kept.append(finding)
+    alarms = [finding for finding in kept if finding.severity is not Severity.NOTE][:MOST]
+    return alarms + [finding for finding in kept if finding.severity is Severity.NOTE][:MOST]
+
+
+def _verdict(findings: list[Finding], facts: Facts) -> Verdict:
+    if any(finding.severity is not Severity.NOTE for finding in findings):
+        return "sick"
+    return "unsure" if facts.learnt is False else "healthy"
+
+
+def _unseen(case: Case) -> tuple[Message, ...]:
+    keys = list(dict.fromkeys(case.unseen))
+    keys += [] if case.steps else ["no_training"]
+    return tuple(message(f"diagnose.{key}") for key in keys)
+
+
+def _names(case: Case) -> Iterable[str]:
+    for course in case.courses:
+        if course.optimizer is None:
+            yield "by hand"
+        else:
+            lr = course.first_settings[0].get("lr") if course.first_settings else None
+            yield f"{type(course.optimizer).__name__}(lr={lr:g})" if isinstance(lr, float) else type(course.optimizer).__name__
+
+
+def _fault(name: str, error: Exception) -> str:
+    trail = error.__traceback__
+    while trail is not None and trail.tb_next is not None:
+        trail = trail.tb_next
+    line = f"{trail.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trail.tb_lineno}" if trail else "?"
+    return f"{name} ({line}): {type(error).__name__}: {error}"
+

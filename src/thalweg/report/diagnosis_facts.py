@@ -1,0 +1,193 @@
+"""What a page says of a diagnosis, on a terminal or in a browser: titles, the verdict, the code, what to try next."""
+
+import dataclasses
+import difflib
+import textwrap
+from pathlib import Path
+
+from thalweg.core import Message, message
+from thalweg.core.words import catalogue
+from thalweg.diagnosis import Diagnosis, Hypothesis
+from thalweg.findings import Change, Finding, Severity, Tried, Where
+from thalweg.report.phrases import duration, number, percent
+from thalweg.report.verdict import metric_name
+
+_FEW_STEPS = 100
+_LARGEST = 4_000_000  # bytes of a file that is read for the sake of a few lines
+_SURE = ((0.95, "certain"), (0.8, "very_likely"), (0.6, "likely"), (0.35, "possible"), (0.0, "weak"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sorted:
+    """Hold the findings in the order of a page: the one that leads it, the rest, and the notes."""
+
+    best: Finding | None
+    further: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
+
+
+def sort(diagnosis: Diagnosis) -> Sorted:
+    """Part alarms from notes; a diagnosis puts the best first."""
+    alarms = tuple(f for f in diagnosis.findings if f.severity is not Severity.NOTE)
+    notes = tuple(f for f in diagnosis.findings if f.severity is Severity.NOTE)
+    return Sorted(best=alarms[0] if alarms else None, further=alarms[1:], notes=notes)
+
+
+def title(code: str) -> Message:
+    """Name a cause in a few words; one that has no title keeps its code."""
+    key = f"title_{code.replace('-', '_')}"
+    return message(f"diagnosis.{key}") if key in catalogue("en", "diagnosis") else _as_is(code)
+
+
+def category(name: str) -> Message:
+    key = f"category_{name}"
+    return message(f"diagnosis.{key}") if key in catalogue("en", "diagnosis") else _as_is(name)
+
+
+def _as_is(text: str) -> Message:
+    return message("report.as_is", text=text)
+
+
+def severity(finding: Finding) -> Message:
+    return message(f"report.severity_{finding.severity.value}")
+
+
+def verdict(diagnosis: Diagnosis) -> Message:
+    """Say the verdict in one plain sentence."""
+    found = sort(diagnosis)
+    if diagnosis.verdict == "healthy":
+        return message("diagnosis.verdict_healthy")
+    if diagnosis.verdict == "sick":
+        critical = found.best is None or found.best.severity is Severity.CRITICAL
+        return message("diagnosis.verdict_critical" if critical else "diagnosis.verdict_warning")
+    if found.best is not None:
+        return message("diagnosis.verdict_suspected")
+    return message("diagnosis.verdict_unsure" if diagnosis.steps else "diagnosis.verdict_untrained")
+
+
+def sureness(finding: Finding) -> Message:
+    """Say how sure a finding is: a word, the number, and how it was reckoned."""
+    word = sure_word(finding)
+    return message("diagnosis.sureness", word=word, percent=percent(finding.confidence), how=finding.reckoned)
+
+
+def sure_word(finding: Finding) -> Message:
+    word = next((word for least, word in _SURE if finding.confidence >= least), "weak")
+    return message(f"diagnosis.sure_{word}")
+
+
+def trial(tried: Tried) -> Message:
+    """Say what a remedy did when it was tried."""
+    before, after = number(tried.before), number(tried.after)
+    told = message("diagnosis.trial", measure=metric_name(tried.measure), before=before, after=after)
+    if tried.seeds > 1:
+        told = message("diagnosis.trial_seeds", trial=told, seeds=tried.seeds)
+    else:
+        told = message("diagnosis.trial_seed", trial=told)
+    if tried.interval is None:
+        return told
+    low, high = (number(end, 3) for end in tried.interval)
+    return message("diagnosis.trial_sure", trial=told, low=low, high=high)
+
+
+def healthy(text: str) -> str:
+    """Write a range of healthy values as it is written by hand."""
+    return text.replace("<=", "≤").replace(">=", "≥")
+
+
+def place(where: Where) -> str:
+    """Write file and line as editors and terminals take them; a file below the working directory from there."""
+    if where.file is None:
+        return ""
+    path = Path(where.file)
+    shown = path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
+    return f"{shown}:{where.line}" if where.line is not None else str(shown)
+
+
+def inside(where: Where) -> list[Message]:
+    """Say where a cause sits within the network and the run."""
+    found = []
+    if where.layer is not None:
+        found.append(message("diagnosis.layer", layer=where.layer))
+    if where.parameter is not None:
+        found.append(message("diagnosis.parameter", parameter=where.parameter))
+    if where.step is not None:
+        found.append(message("diagnosis.step", step=number(where.step)))
+    return found
+
+
+def code(where: Where, *, around: int = 0) -> list[tuple[int, str]]:
+    """Read the line that is meant, and so many before and after it; nothing where the file cannot be read."""
+    if where.file is None or where.line is None:
+        return []
+    try:
+        path = Path(where.file)
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            return []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except (OSError, ValueError):
+        return []
+    if not 1 <= where.line <= len(lines):
+        return []
+    first, last = max(where.line - around, 1), min(where.line + around, len(lines))
+    shown = textwrap.dedent("\n".join(line.expandtabs(4) for line in lines[first - 1 : last])).split("\n")
+    return list(zip(range(first, last + 1), (line.rstrip() for line in shown), strict=True))
+
+
+def diff(change: Change) -> list[tuple[str, str]]:
+    """Return the lines of a change with their signs: "-" goes, "+" comes, " " stays."""
+    if change.path is not None:
+        before, after = ([f"{change.path} = {value}"] for value in (change.before, change.after))
+    else:
+        before, after = _lines(change)
+    found = [(line[0], line[2:]) for line in difflib.ndiff(before, after) if line[0] != "?"]
+    return [pair for pair in found if pair[1].strip() or pair[0] == " "]
+
+
+def _lines(change: Change) -> tuple[list[str], list[str]]:
+    """Split both sides into lines and take away the indent that they share."""
+    before, after = change.before.expandtabs(4).splitlines(), change.after.expandtabs(4).splitlines()
+    level = textwrap.dedent("\n".join([*before, *after])).split("\n")
+    return level[: len(before)], level[len(before) :] if after else []
+
+
+def tested(diagnosis: Diagnosis) -> list[tuple[str, tuple[Hypothesis, ...]]]:
+    """Group what was put to the test: confirmed, ruled out, undecided; a group without members is left out."""
+    kinds: tuple[tuple[str, bool | None], ...] = (("confirmed", True), ("ruled_out", False), ("undecided", None))
+    groups = [(name, tuple(h for h in diagnosis.hypotheses if h.holds is holds)) for name, holds in kinds]
+    return [(name, members) for name, members in groups if members]
+
+
+def outcome(hypothesis: Hypothesis) -> Message:
+    if hypothesis.holds is None:
+        return message("diagnosis.outcome_undecided")
+    return message("diagnosis.outcome_confirmed" if hypothesis.holds else "diagnosis.outcome_ruled_out")
+
+
+def next_steps(diagnosis: Diagnosis) -> list[Message]:
+    """Say what may decide a case that is unsure."""
+    if diagnosis.verdict != "unsure":
+        return []
+    if not diagnosis.steps:
+        return [message("diagnosis.next_script")]
+    found = []
+    if diagnosis.steps < _FEW_STEPS:
+        found.append(message("diagnosis.next_longer", steps=number(diagnosis.steps)))
+    undecided = sum(hypothesis.holds is None for hypothesis in diagnosis.hypotheses)
+    if undecided:
+        found.append(message("diagnosis.next_budget", count=undecided))
+    if sort(diagnosis).best is not None:
+        found.append(message("diagnosis.next_seeds"))
+    return [*found, message("diagnosis.next_batch")]
+
+
+def last_line(diagnosis: Diagnosis) -> list[Message | str]:
+    """Return the parts of the last line: what was watched, how long, and what that cost."""
+    steps = message("diagnosis.one_step")
+    if diagnosis.steps != 1:
+        steps = message("diagnosis.steps", steps=number(diagnosis.steps))
+    found: list[Message | str] = [*diagnosis.models, *diagnosis.optimizers, steps, duration(diagnosis.seconds)]
+    found.append(message("diagnosis.cost", percent=percent(diagnosis.overhead)))
+    if diagnosis.judged_seconds > 0:
+        found.append(message("diagnosis.judged", time=duration(diagnosis.judged_seconds)))
+    return found
