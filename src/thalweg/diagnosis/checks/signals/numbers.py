@@ -1,0 +1,123 @@
+"""The first operation that makes NaN or infinity of finite numbers."""
+
+import dataclasses
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from thalweg.diagnosis.checks.base import CaseCheck
+from thalweg.diagnosis.checks.saying import found, seen
+from thalweg.diagnosis.facts import Facts
+from thalweg.diagnosis.replay import CannotPlay, Deep, deeply, held
+from thalweg.diagnosis.watching import Case, Op
+from thalweg.findings import Finding, Severity
+
+_CLIMB = 100.0  # times its start: a loss that climbed this far before it was lost was driven there by its steps
+_CAREFUL = ("masked_fill", "masked_fill_", "where", "full", "full_like", "zeros", "ones", "tensor", "nan_to_num", "fill_", "triu", "tril", "__setitem__", "isnan", "isfinite")  # fmt: skip
+_EXPLAINS = ("lr-too-high", "exploding-gradients", "dead-relu", "bad-columns", "saturated-units", "loss-sign", "optimizer-settings", "unscaled-inputs", "batch-size")  # fmt: skip
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class NonFinite(CaseCheck):
+    """Find the operation that first makes NaN or infinity, forwards or backwards, where steps did not drive it there.
+
+    Captured batches, those after the accident among them, are run again with the weights before training, which are
+    finite: an operation that breaks there breaks for a reason of its own.
+    """
+
+    name: ClassVar[str] = "non-finite"
+
+    def look(self, case: Case, facts: Facts) -> list[Finding]:
+        if case.broken is None:
+            return []
+        step = case.broken[0]
+        before = facts.loss[: step + 1]
+        climbed = len(before) > 1 and facts.start and float(torch.tensor(before).nan_to_num(0, 0, 0).abs().max()) > _CLIMB * abs(facts.start)
+        hit = self._at_start(case, facts)
+        if hit is None and not climbed:
+            hit = self._at_end(case, facts)
+        if hit is None:
+            return []
+        op, way, given = hit
+        if climbed and way == "overflow":
+            return []
+        evidence = [seen("first_lost_step", step), seen("given_lowest", given[0]), seen("given_highest", given[1])]
+        return [
+            found(self.name, Severity.CRITICAL, 0.96, place=op.place, evidence=evidence,
+                  said="non-finite-backward" if way == "backward" else "", values={"function": op.name.strip("_"), "step": step},
+                  where={"layer": case.path(op.module) or None, "step": step}, explains=_EXPLAINS)
+        ]  # fmt: skip
+
+    def _at_start(self, case: Case, facts: Facts) -> tuple[Op, str, tuple[float, float]] | None:
+        with held(case) as lent:
+            if not lent.has_start:
+                return None
+            lent.to_start()
+            return _first(facts, near=facts.case.broken)
+
+    def _at_end(self, case: Case, facts: Facts) -> tuple[Op, str, tuple[float, float]] | None:
+        """Look with the last weights, if those are finite still: some operations break only when outputs are large."""
+        with held(case):
+            if any(not bool(torch.isfinite(t).all()) for t, _ in case.start if t.is_floating_point()):
+                return None
+            return _first(facts, near=facts.case.broken)
+
+
+def _first(facts: Facts, *, near: object) -> tuple[Op, str, tuple[float, float]] | None:
+    looks = [look for look in facts.case.looks if look.losses()]
+    for look in sorted(looks, key=lambda look: abs(look.step - facts.case.broken[0])):  # type: ignore[index]
+        try:
+            deep = deeply(look, data=True)
+        except CannotPlay:
+            try:
+                deep = deeply(look)
+            except CannotPlay:
+                continue
+        hit = _forward(deep) or _backward(deep)
+        if hit is not None:
+            return hit
+    return None
+
+
+def _forward(deep: Deep) -> tuple[Op, str, tuple[float, float]] | None:
+    for op in reversed(deep.look.trail(deep.look.losses()[0])):
+        if op.name in _CAREFUL or op.kind != "function":
+            continue
+        outs = [deep.tensors[n] for n in op.outputs]
+        ins = [deep.tensors[n] for n in op.inputs]
+        if all(_fine(t) for t in outs) or not all(_fine(t, masks=op.name in ("softmax", "log_softmax", "scaled_dot_product_attention")) for t in ins):
+            continue
+        return op, "forward", _range(ins)
+    return None
+
+
+def _fine(tensor: Tensor, *, masks: bool = False) -> bool:
+    """Return whether all numbers are finite; minus infinity is what masks are made of."""
+    if not tensor.is_floating_point():
+        return True
+    bad = ~torch.isfinite(tensor)
+    return not bool((bad & (tensor != -torch.inf)).any() if masks else bad.any())
+
+
+def _backward(deep: Deep) -> tuple[Op, str, tuple[float, float]] | None:
+    """Return the operation whose inputs get a gradient that is no number although its result got one."""
+    if not deep.loss.requires_grad:
+        return None
+    trail = [op for op in deep.look.trail(deep.look.losses()[0]) if op.kind == "function" and op.outputs]
+    for op in trail:  # the last first: the way of the gradient
+        ins = [n for n in op.inputs if deep.tensors[n].requires_grad]
+        if not ins:
+            continue
+        out, *into = deep.gradients([op.outputs[0], *ins])
+        if out is not None and bool(torch.isfinite(out).all()) and any(g is not None and not bool(torch.isfinite(g).all()) for g in into):
+            return op, "backward", _range([deep.tensors[n] for n in op.inputs])
+    return None
+
+
+def _range(tensors: list[Tensor]) -> tuple[float, float]:
+    known = [t.detach().double() for t in tensors if t.is_floating_point() and t.numel()]
+    if not known:
+        return 0.0, 0.0
+    return min(float(t.min()) for t in known), max(float(t.max()) for t in known)
