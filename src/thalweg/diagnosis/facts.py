@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.diagnosis.answer import Hypothesis
+from thalweg.diagnosis.bench import Bench, make_bench
 from thalweg.diagnosis.meeting import Meeting, meetings
 from thalweg.diagnosis.replay import can_play, held, leaves, losses_of, playable
 from thalweg.diagnosis.watching import Case, Course, Look
@@ -141,6 +142,11 @@ class Facts:
         _, first = np.unique(keys.numpy(), axis=0, return_index=True)
         order = torch.as_tensor(np.sort(first))
         return x[order], y[order]
+
+    @functools.cached_property
+    def bench(self) -> Bench | None:
+        """Return a bench for experiments; None where the step is not one input, one target and one optimizer."""
+        return make_bench(self.case, self.course, self.playable, self.meets, self.inputs, self.pairs, until=self.until)
 
     @functools.cached_property
     def fit(self) -> Fit | None:
