@@ -5,6 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ class Facts:
         self.begun = time.perf_counter()
         self.until = self.begun + budget
         self.hypotheses: list[Hypothesis] = []
+        self.memory: dict[str, Any] = {}  # what one check works out for others
 
     @property
     def left(self) -> float:
@@ -158,6 +160,13 @@ class Facts:
         trivial = trivial_loss(next(iter(kinds)), targets)
         ends = self.end_losses
         return None if trivial is None or not ends else Fit(trivial, float(np.mean(ends)), next(iter(kinds)))
+
+    @functools.cached_property
+    def trivial(self) -> float | None:
+        """Return the loss of the best constant answer; None where it is not known."""
+        kinds = {meeting.kind for _, meeting in self.meets}
+        targets = [look.tensors[m.target] for look, m in self.meets if m.target in look.tensors]
+        return trivial_loss(next(iter(kinds)), targets) if len(kinds) == 1 else None
 
     @functools.cached_property
     def end_losses(self) -> list[float]:

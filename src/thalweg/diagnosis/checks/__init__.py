@@ -3,9 +3,11 @@
 from thalweg.core import members
 from thalweg.diagnosis.checks import loss as loss
 from thalweg.diagnosis.checks import signals as signals
+from thalweg.diagnosis.checks import training as training
 from thalweg.diagnosis.checks.base import CaseCheck as CaseCheck
 
 CHECKS = {
     **members(CaseCheck, vars(loss)),
     **members(CaseCheck, vars(signals)),
+    **members(CaseCheck, vars(training)),
 }

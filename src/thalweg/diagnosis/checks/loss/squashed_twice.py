@@ -1,109 +1,109 @@
-"""Probabilities where scores are wanted, and scores where probabilities are."""
+"""Probabilities that are handed to what takes a softmax or a sigmoid itself."""
 
 import dataclasses
+import math
 from typing import ClassVar, final
 
-import torch
-
 from thalweg.diagnosis.checks.base import CaseCheck
-from thalweg.diagnosis.checks.loss.tracing import are_probabilities, kept, meets_of, origin
-from thalweg.diagnosis.checks.saying import found, place_of, seen
+from thalweg.diagnosis.checks.loss.telling import critical_unless_learnt, seen, tell
+from thalweg.diagnosis.checks.loss.tracing import CLAMPS, are_probabilities, kept, meets_of, origin
+from thalweg.diagnosis.checks.saying import place_of
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Case
-from thalweg.findings import Finding, Severity
+from thalweg.diagnosis.watching import Case, Look, Op
+from thalweg.findings import Finding
 
-_FLOOR = 1e-3  # nats: by how much log-probabilities may miss their sum
-
-
-def _severity(facts: Facts) -> Severity:
-    return Severity.WARNING if facts.learnt else Severity.CRITICAL
+_SOFTMAXES = ("softmax", "gumbel_softmax")
+_SIGMOIDS = ("sigmoid", "sigmoid_", "hardsigmoid")
+_NORMALISERS = ("log_softmax", "logsumexp")  # of a loss or a distribution; they want scores
+_EXPLAINS = ("lr-too-low", "stopped-too-early", "underfitting", "saturated-units", "vanishing-gradients", "wrong-metric",
+             "optimizer-settings", "batch-size", "lr-too-high", "class-imbalance", "output-range", "saddle-point",
+             "label-noise", "over-regularized")  # fmt: skip
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DoubleSoftmax(CaseCheck):
-    """Find probabilities that are handed to cross-entropy, which takes the softmax itself."""
+    """Find probabilities that are handed to a cross-entropy, which takes the softmax itself.
+
+    With scores in [0, 1] the loss of C classes cannot fall below log(e + C - 1) - 1. Log-probabilities are no mistake:
+    a softmax of them gives the same probabilities again.
+    """
 
     name: ClassVar[str] = "double-softmax"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
-        looks = [(look, met) for look, met in meets_of(facts, "cross_entropy")]
-        if not looks:
-            return []
-        sure = []
-        for look, met in looks:
-            value, op = kept(look, met.prediction), origin(look, met.prediction)
-            named = op is not None and op.name in ("softmax", "sigmoid", "sigmoid_", "gumbel_softmax")
-            told = value is not None and are_probabilities(value)
-            sure.append(named or told)
-        if not all(sure):
-            return []
-        look, met = looks[-1]
-        op = origin(look, met.prediction)
-        classes = look.values[met.prediction].shape[1] if len(look.values[met.prediction].shape) > 1 else 2
-        floor = torch.log(torch.tensor(torch.e + classes - 1.0)) - 1
-        place = place_of(case, op if op is not None and op.name in ("softmax", "sigmoid") else met.op)
-        evidence = [seen("lowest_loss", float(floor), "0"), seen("loss_end", facts.end)]
-        values = {"classes": classes, "floor": f"{float(floor):.3f}", "function": op.name if op else "softmax"}
+        looks = facts.looks_of(facts.course)
+        hits = [hit for look in looks if (hit := _twice(look)) is not None]
+        if not hits or len(hits) < len([look for look in looks if look.losses()]):
+            return _unnamed(self.name, case, facts)
+        classes, op, taker = hits[-1]
+        floor = math.log(math.e + classes - 1) - 1
+        values = {"classes": classes, "floor": f"{floor:.2g}", "function": op.name, "taker": taker.name}
+        evidence = [seen("lowest_loss", floor, "0"), seen("loss_end", facts.end)]
         return [
-            found(self.name, _severity(facts), 0.98, place=place, evidence=evidence, values=values,
-                  where={"layer": case.path(op.module) if op else None}, explains=_WEAK)
+            tell(self.name, critical_unless_learnt(facts), 0.98, place=place_of(case, op), evidence=evidence,
+                 values=values, layer=case.path(op.module), explains=_EXPLAINS)
         ]  # fmt: skip
+
+
+def _twice(look: Look) -> tuple[int, Op, Op] | None:
+    """Return the classes, the softmax and what takes it again, on the way to the losses of one look."""
+    for loss in look.losses():
+        for taker in look.trail(loss):
+            if not taker.inputs or taker.name not in ("cross_entropy", *_NORMALISERS):
+                continue
+            op = origin(look, taker.inputs[0], through=CLAMPS)
+            ours = (*_SOFTMAXES, *_SIGMOIDS) if taker.name == "cross_entropy" else _SOFTMAXES
+            shape = look.values[taker.inputs[0]].shape
+            if op is not None and op.name in ours and look.values[op.outputs[0]].requires_grad and len(shape) > 0:
+                return shape[1 if taker.name == "cross_entropy" and len(shape) > 1 else -1], op, taker
+    return None
+
+
+def _unnamed(name: str, case: Case, facts: Facts) -> list[Finding]:
+    """Find probabilities that the script makes by arithmetic of its own: in every look each row sums to one."""
+    looks = [(look, met, kept(look, met.prediction)) for look, met in meets_of(facts, "cross_entropy")]
+    if len(looks) < 3 or not all(value is not None and are_probabilities(value) for _, _, value in looks):
+        return []
+    look, met, value = looks[-1]
+    assert value is not None
+    floor = math.log(math.e + value.shape[1] - 1) - 1
+    values = {"classes": value.shape[1], "floor": f"{floor:.2g}", "function": "softmax", "taker": met.op.name}
+    evidence = [seen("lowest_loss", floor, "0"), seen("loss_end", facts.end)]
+    place = place_of(case, origin(look, met.prediction)) or place_of(case, met.op)
+    return [
+        tell(name, critical_unless_learnt(facts), 0.95, place=place, evidence=evidence, values=values, explains=_EXPLAINS)
+    ]
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DoubleSigmoid(CaseCheck):
-    """Find probabilities that are handed to a binary cross-entropy that takes the sigmoid itself."""
+    """Find probabilities that are handed to a binary cross-entropy that takes the sigmoid itself, or to a second sigmoid.
+
+    With scores in [0, 1] no probability falls below 1/2, and the loss of a sure 1 cannot fall below log(1 + 1/e).
+    """
 
     name: ClassVar[str] = "double-sigmoid"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
-        looks = [(look, met) for look, met in meets_of(facts, "binary_cross_entropy_with_logits")]
-        ops = [origin(look, met.prediction) for look, met in looks]
-        if not looks or not all(op is not None and op.name in ("sigmoid", "sigmoid_", "softmax", "hardsigmoid") for op in ops):
+        hits = [_sigmoid(look, met.prediction, met.kind) for look, met in facts.meets]
+        ops = [op for op in hits if op is not None]
+        if not ops or len(ops) < len(hits):
             return []
         op = ops[-1]
-        assert op is not None
-        evidence = [seen("lowest_loss", 0.313, "0"), seen("loss_end", facts.end)]
+        evidence = [seen("lowest_probability", 0.5, "0"), seen("loss_end", facts.end)]
         return [
-            found(self.name, _severity(facts), 0.98, place=place_of(case, op), evidence=evidence,
-                  where={"layer": case.path(op.module)}, values={"function": op.name}, explains=_WEAK)
+            tell(self.name, critical_unless_learnt(facts), 0.98, place=place_of(case, op), evidence=evidence,
+                 values={"function": op.name.rstrip("_")}, layer=case.path(op.module), explains=_EXPLAINS)
         ]  # fmt: skip
 
 
-@final
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class LogitsIntoProbabilityLoss(CaseCheck):
-    """Find scores that are handed to a loss of (log-)probabilities."""
-
-    name: ClassVar[str] = "logits-into-probability-loss"
-
-    def look(self, case: Case, facts: Facts) -> list[Finding]:
-        off, last, kind = [], None, ""
-        for look, met in meets_of(facts, "nll_loss", "kl_div"):
-            value = kept(look, met.prediction)
-            if value is None or value.dim() < 2:
-                continue
-            dim = 1 if met.kind == "nll_loss" else -1
-            miss = float(torch.logsumexp(value.float(), dim).abs().max())
-            is_wrong = miss > _FLOOR and (met.kind == "nll_loss" or bool((value > 0).any()))
-            off.append(is_wrong)
-            kind = "probabilities" if are_probabilities(value, dim % value.dim()) else "scores"
-            last = (look, met, miss)
-        if last is None or not all(off):
-            return []
-        look, met, miss = last
-        op = origin(look, met.prediction)
-        own = op is not None and op.place is not None and not (op.module is not None and type(op.module).__module__.startswith("torch.nn.modules.container"))
-        place = op.place if own and op is not None else met.op.place
-        evidence = [seen("log_sum", miss, "0"), seen("loss_end", facts.end, ">= 0")]
-        said = "probabilities-into-log-loss" if kind == "probabilities" else ""
-        return [
-            found(self.name, Severity.CRITICAL, 0.98, place=place, evidence=evidence, said=said,
-                  values={"loss": met.op.name}, explains=(*_WEAK, "loss-sign", "wrong-loss"))
-        ]  # fmt: skip
-
-
-_WEAK = ("lr-too-low", "stopped-too-early", "underfitting", "saturated-units", "vanishing-gradients", "wrong-metric",
-         "optimizer-settings", "batch-size", "lr-too-high", "class-imbalance", "output-range")  # fmt: skip
+def _sigmoid(look: Look, prediction: int, kind: str) -> Op | None:
+    op = origin(look, prediction, through=CLAMPS)
+    if kind == "binary_cross_entropy_with_logits":
+        return op if op is not None and op.name in (*_SIGMOIDS, "softmax") else None
+    if op is None or op.name not in _SIGMOIDS or not op.inputs:
+        return None
+    before = origin(look, op.inputs[0], through=CLAMPS)
+    return before if before is not None and before.name in _SIGMOIDS else None

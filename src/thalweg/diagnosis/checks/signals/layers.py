@@ -4,7 +4,6 @@ Measured on captured looks, with the weights before training or with those at th
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Sequence
 
@@ -58,15 +57,10 @@ class Passage:
 
 def passages(case: Case, facts: Facts, *, start: bool) -> list[Passage]:
     """Return what goes through the network on some looks, before training or at the end; worked out once."""
-    store = _store(facts)
+    store: dict[bool, list[Passage]] = facts.memory.setdefault("passages", {})
     if start not in store:
         store[start] = _measured(case, facts, start=start)
     return store[start]
-
-
-@functools.cache
-def _store(facts: Facts) -> dict[bool, list[Passage]]:
-    return {}
 
 
 def _measured(case: Case, facts: Facts, *, start: bool) -> list[Passage]:

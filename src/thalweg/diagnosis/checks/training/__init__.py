@@ -1,0 +1,10 @@
+"""How training was set up, decided by experiment."""
+
+from thalweg.diagnosis.checks.training.scaling import UnscaledInputs as UnscaledInputs
+from thalweg.diagnosis.checks.training.capacity import OverRegularized as OverRegularized
+from thalweg.diagnosis.checks.training.rate import ScheduleMisstepped as ScheduleMisstepped
+from thalweg.diagnosis.checks.training.rate import LrTooHigh as LrTooHigh
+from thalweg.diagnosis.checks.training.rate import OptimizerSettings as OptimizerSettings
+from thalweg.diagnosis.checks.training.rate import LrTooLow as LrTooLow
+from thalweg.diagnosis.checks.training.length import StoppedTooEarly as StoppedTooEarly
+from thalweg.diagnosis.checks.training.capacity import Underfitting as Underfitting

@@ -1,0 +1,165 @@
+"""What as many steps again would bring: the path of a loss, continued.
+
+The last three quarters of the run are fitted by c + a·φ(t), with φ a power of the step count, an exponential or a
+straight line, over a grid of powers and time constants; a and c follow by weighted least squares. What the fits that
+agree with the levels predict for twice the steps is the interval, the mean weighted by likelihood the estimate. The
+data rarely tell a power law from an exponential: the interval holds both.
+
+Thresholds
+- SHARE_OF_FALL 0.15 of all that was gained so far. An exponential that has run for two of its time constants would gain
+  0.13 of its fall, a power law t^-0.5 after fifty times its own scale 0.05; a run that stops on the steep part 0.3 to 1.
+- SHARE_OF_LOSS 0.1 of the loss itself: less is seldom worth a run twice as long.
+- Both hold for the lower end of the interval. A loss of almost nothing may go on halving for ever: that is a large
+  share of the loss, but a small one of the fall.
+- ANNEALED 0.5: once the rate is below half of what it was when the fit begins, the loss falls because the steps get
+  smaller, and a longer run would not go on from here.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from thalweg.diagnosis.curves.shape import end_window, shape
+from thalweg.diagnosis.curves.windows import FloatArray, contrast, finite, levels, wander
+
+SHARE_OF_FALL = 0.15
+SHARE_OF_LOSS = 0.1
+ANNEALED = 0.5
+_WINDOWS = 24
+_WITHIN = 3.84  # of chi square: fits that the levels do not refute at one in twenty
+_FEWEST = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Gain:
+    """Hold the fall that as much again would bring, with the interval of the fits that agree with the levels."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Outlook:
+    """Hold what a run twice as long would gain, in the loss's unit and as shares of the fall and of the loss so far."""
+
+    gain: Gain
+    fall: float
+    level: float  # the path's value at the last step
+    share_of_fall: Gain
+    share_of_loss: Gain
+    falling: bool  # the last third still falls by more than noise
+    annealed: bool  # the rate has been taken down meanwhile
+    warming: bool  # the rate was still going up at the end
+    steps: int
+
+    @property
+    def large(self) -> bool:
+        """Tell whether the run stopped while it had much to gain."""
+        enough = self.share_of_fall.low >= SHARE_OF_FALL and self.share_of_loss.low >= SHARE_OF_LOSS
+        return enough and self.falling and not self.annealed
+
+
+def outlook(
+    loss: ArrayLike, lr: ArrayLike | None = None, *, epoch_starts: Sequence[int] | None = None
+) -> Outlook | None:
+    """Return what as many steps again would bring; None where there is too little to fit or no fall to continue.
+
+    >>> found = outlook([3 * 0.99**t for t in range(60)])
+    >>> found.large, round(found.gain.estimate, 1)
+    (True, 0.7)
+    """
+    form = shape(loss, epoch_starts=epoch_starts)
+    steps, values = finite(loss)
+    if form is None or not form.fell:
+        return None
+    n = len(values)
+    first = n // 4 if n >= 12 else 0
+    path = levels(values[first:], length=form.repeat, most=_WINDOWS)
+    if len(path.values) < _FEWEST:
+        return None
+    gain, level = continued((path.steps + first + 1) / n, path.values, path.errors * max(1.0, form.wander / 2))
+    if form.nonnegative:
+        most = max(level, 0.0)
+        gain = Gain(estimate=min(gain.estimate, most), low=min(gain.low, most), high=min(gain.high, most))
+    fall = form.start - level
+    unit = max(abs(level), 1e-300) if form.nonnegative else max(abs(fall), 1e-300)
+    rates = None if lr is None else np.asarray(lr, dtype=np.float64).reshape(-1)[steps]
+    return Outlook(
+        gain=gain, fall=fall, level=level,
+        share_of_fall=_scaled(gain, max(abs(fall), 1e-300)), share_of_loss=_scaled(gain, unit),
+        falling=_falls(values, form.repeat), annealed=_is_annealed(rates, first), warming=_is_warming(rates), steps=n,
+    )  # fmt: skip
+
+
+def continued(time: FloatArray, values: FloatArray, errors: FloatArray) -> tuple[Gain, float]:
+    """Return the gain between time 1 and time 2 of levels that were read before time 1, and the level at time 1.
+
+    Any axis will do that ends at 1: steps, or the sum of rates.
+    """
+    error = np.maximum(errors, 1e-3 * np.ptp(values) + 1e-300)
+    fits = [_fit(time, values, error, *shape_of) for shape_of in _shapes()]
+    chi, gains, spreads, ends = (np.array(column) for column in zip(*fits, strict=True))
+    excess = max(1.0, float(chi.min()) / max(1, len(values) - 3))
+    off = (chi - chi.min()) / excess
+    weight = np.exp(-off / 2)
+    weight /= weight.sum()
+    agree = off <= _WITHIN
+    reach = 2 * math.sqrt(excess) * spreads[agree]
+    estimate = float(weight @ gains)
+    low, high = float(np.min(gains[agree] - reach)), float(np.max(gains[agree] + reach))
+    return Gain(estimate=estimate, low=low, high=high), float(weight @ ends)
+
+
+def _shapes() -> list[tuple[str, float]]:
+    powers = [("power", float(b)) for b in np.geomspace(0.1, 4, 12)]
+    decays = [("exponential", float(tau)) for tau in np.geomspace(0.06, 3, 14)]
+    return [*powers, *decays, ("line", 0.0)]
+
+
+def _phi(kind: str, number: float, t: FloatArray) -> FloatArray:
+    if kind == "power":
+        return np.asarray(t**-number)
+    return np.exp(-t / number) if kind == "exponential" else -t
+
+
+def _fit(
+    t: FloatArray, v: FloatArray, error: FloatArray, kind: str, number: float
+) -> tuple[float, float, float, float]:
+    """Return chi square, the gain, its standard error and the level at time 1 of one shape's best fit."""
+    x = _phi(kind, number, t)
+    w = 1 / error**2
+    middle = float(w @ x / w.sum())
+    mean = float(w @ v / w.sum())
+    spread = float(w @ (x - middle) ** 2)
+    a = float(w @ ((x - middle) * (v - mean))) / spread
+    chi = float(w @ (v - mean - a * (x - middle)) ** 2)
+    now, then = (float(_phi(kind, number, np.array([s]))[0]) for s in (1.0, 2.0))
+    return chi, a * (now - then), abs(now - then) / math.sqrt(spread), mean + a * (now - middle)
+
+
+def _falls(values: FloatArray, repeat: int) -> bool:
+    """Tell whether the first half of the last third lies above its second half by more than noise."""
+    n = len(values)
+    part = max(2, n // 6)
+    part = part // repeat * repeat if 1 < repeat <= part else part
+    found = contrast(values, slice(n - 2 * part, n - part), slice(n - part, n), excess=wander(values))
+    return found.difference > found.bound
+
+
+def _is_annealed(rates: FloatArray | None, first: int) -> bool:
+    if rates is None or not len(rates):
+        return False
+    last = rates[-end_window(len(rates)) :]
+    return bool(np.median(last) < ANNEALED * np.max(rates[first:]))
+
+
+def _is_warming(rates: FloatArray | None) -> bool:
+    return rates is not None and len(rates) > 4 and bool(rates[-1] >= rates.max() and rates[-1] > 1.001 * rates[-2])
+
+
+def _scaled(gain: Gain, unit: float) -> Gain:
+    return Gain(estimate=gain.estimate / unit, low=gain.low / unit, high=gain.high / unit)
