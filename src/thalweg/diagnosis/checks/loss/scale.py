@@ -1,85 +1,179 @@
-"""A loss that grows with the batch, or whose terms are reduced in different ways."""
+"""A loss at another scale than its rate was chosen for: summed, divided twice, or of terms reduced in different ways."""
 
 import dataclasses
 import math
+from collections.abc import Callable, Sequence
 from typing import ClassVar, final
 
 import torch
+from torch import Tensor
 
 from thalweg.diagnosis.checks.base import CaseCheck
-from thalweg.diagnosis.checks.saying import found, seen
+from thalweg.diagnosis.checks.loss.telling import seen, tell
+from thalweg.diagnosis.checks.loss.terms import Term, terms
+from thalweg.diagnosis.checks.loss.tracing import kept
+from thalweg.diagnosis.checks.loss.trying import Met, fit_left, train_with
+from thalweg.diagnosis.checks.saying import place_of
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.meeting import meetings
-from thalweg.diagnosis.replay import CannotPlay, held, leaves, loss_of, rerun
-from thalweg.diagnosis.watching import Case, Look
+from thalweg.diagnosis.replay import CannotPlay, Held, held, loss_of, play
+from thalweg.diagnosis.watching import Case, Look, Op, Place
 from thalweg.findings import Finding, Severity
 
-_TWICE = (1.9, 2.1)
-_LEFT = 0.8  # of the trivial loss: a term that stays above it has hardly been learnt
-_HELPS = 0.75  # of what was left: what a term must fall to when it weighs more
+_LEFT = 0.5  # of the trivial loss: what a network that learnt has less of
+_TIMES = 4.0  # by which a loss must be off its mean before that can be a cause
+_HELPS = 0.7  # of what is left: to what the change must bring it
+_STEPS = 100
+_MOST = 24  # looks that are trained on again
+_LARGE = ("lr-too-high", "non-finite", "exploding-gradients", "dead-relu", "saturated-units", "unscaled-targets",
+          "unscaled-inputs", "optimizer-settings", "underfitting", "saddle-point", "batch-size", "vanishing-gradients",
+          "bad-init-scale", "over-regularized")  # fmt: skip
+_SMALL = ("lr-too-low", "stopped-too-early", "vanishing-gradients", "underfitting", "optimizer-settings", "saddle-point",
+          "bad-init-scale", "unscaled-inputs")  # fmt: skip
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class LossScale(CaseCheck):
-    """Find a loss summed over the batch, so that steps grow with it, where training broke or hardly learnt.
+    """Find a loss that is summed where a mean was meant, divided once too often, or whose terms do not fit together.
 
-    Doubling every row of a batch doubles such a loss. A summed loss that trains well is left alone.
+    The loss is linear in its terms at the end: L = sum_k w_k sum_i e_ki. A mean has w = 1/n; what w n is instead is the
+    factor by which steps are off. It is a fault only where training failed and a few steps down the mean do better.
     """
 
     name: ClassVar[str] = "loss-scale"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
-        if facts.learnt or not facts.playable:
+        mets = [(look, met) for look, met in facts.meets if look in facts.playable][:_MOST]
+        if not mets or facts.course is None or len(mets[0][0].losses()) != 1:
             return []
-        look = facts.playable[0]
-        rows = _rows(look)
+        parts = terms(mets[0][0], mets[0][0].losses()[0])
+        fits = [part for part in parts if part.met is not None]
+        if not fits or not _is_off(fits, parts):
+            return []
         with held(case) as lent:
-            lent.to_start()
             try:
-                ratio = _doubled(look, rows)
-                if not ratio or not _TWICE[0] < ratio < _TWICE[1] or rows < 4:
+                left = fit_left(mets)
+                broken = bool(len(facts.loss)) and not math.isfinite(facts.loss[-1])
+                if not lent.has_start or not (broken or left > _LEFT):
                     return []
-                looks = facts.playable[:20]
-                plain = rerun(facts.course, looks, 60, until=facts.until)  # type: ignore[arg-type]
-                lent.to_start()
-                mean = rerun(facts.course, looks, 60, rate=1 / rows, until=facts.until)  # type: ignore[arg-type]
+                return self._terms(case, facts, lent, mets, (left, parts)) or self._whole(case, facts, lent, mets, (left, fits))
             except CannotPlay:
                 return []
-        before, after = _level(plain), _level(mean)
-        if not after < 0.7 * min(before, mean[0]):
+
+    def _whole(self, case: Case, facts: Facts, lent: Held, mets: Sequence[Met], known: tuple[float, list[Term]]) -> list[Finding]:
+        """Find a loss that is a multiple of its mean."""
+        left, fits = known
+        mass = sum(fit.mass for fit in fits)
+        if 1 / _TIMES < mass < _TIMES:
             return []
-        met = next(iter(meetings(look)), None)
-        place = met.op.place if met else None
-        module = met.op.module if met else None
-        place = case.made.get(id(module), place) if module is not None else place
-        evidence = [seen("doubled_batch", ratio, "1"), seen("loss_as_is", before), seen("loss_as_mean", after)]
+        after, before = _tried(facts, lent, mets, lambda look: loss_of(look) / mass)
+        if not after < _HELPS * min(left, before) or not after < 0.9:
+            return []
+        look, met = mets[0]
+        summed = mass > 1
+        values = {"factor": f"{mass:.3g}" if summed else f"{1 / mass:.3g}", "count": fits[0].count}
+        evidence = [seen("mass", mass, "1"), seen("left_as_is", before), seen("left_as_mean", after)]
+        twice = _doubled(look, met.target)
+        evidence += [seen("doubled_batch", twice, "1")] if summed and twice is not None and 1.9 < twice < 2.1 else []
+        place = _summing(case, look, met.op) if summed else _scaling(look, met.op)
         return [
-            found(self.name, Severity.CRITICAL, 0.96, place=place, evidence=evidence, values={"rows": rows},
-                  explains=("lr-too-high", "non-finite", "exploding-gradients", "dead-relu", "saturated-units", "unscaled-targets", "unscaled-inputs", "optimizer-settings"))
+            tell(self.name, Severity.CRITICAL, 0.96, place=place, said=None if summed else "loss-divided", evidence=evidence,
+                 values=values, reckoned="trial", explains=_LARGE if summed else _SMALL)
+        ]  # fmt: skip
+
+    def _terms(self, case: Case, facts: Facts, lent: Held, mets: Sequence[Met], known: tuple[float, list[Term]]) -> list[Finding]:
+        """Find errors that are averaged over entries beside a term of what is learned alone that is not."""
+        left, parts = known
+        if (off := _uneven(parts)) is None:
+            return []
+        after, before = _tried(facts, lent, mets, lambda look: _evened(look, off))
+        if not after < _HELPS * min(left, before):
+            return []
+        look, met = mets[0]
+        evidence = [seen("terms_apart", off, "1"), seen("left_as_is", before), seen("left_evened", after)]
+        return [
+            tell(self.name, Severity.CRITICAL, 0.95, place=place_of(case, met.op), said="terms-apart", evidence=evidence,
+                 values={"factor": f"{off:.3g}"}, reckoned="trial", explains=(*_SMALL, "over-regularized", "dead-relu"))
         ]  # fmt: skip
 
 
-def _level(losses: list[float]) -> float:
-    if not losses or not math.isfinite(losses[-1]):
-        return math.inf
-    tail = losses[-10:]
-    return sum(tail) / len(tail)
+def _is_off(fits: list[Term], parts: list[Term]) -> bool:
+    mass = sum(fit.mass for fit in fits)
+    return not 1 / _TIMES < mass < _TIMES or _uneven(parts) is not None
 
 
-def _rows(look: Look) -> int:
-    met = next(iter(meetings(look)), None)
-    shape = look.values[met.target].shape if met else ()
-    return shape[0] if shape else 0
-
-
-def _doubled(look: Look, rows: int) -> float | None:
-    """Return by how much the loss grows when every row comes twice."""
-    twice = {n: torch.cat([t, t]) for n in leaves(look) if (t := look.tensors[n]).dim() and len(t) == rows}
-    if not twice:
+def _uneven(parts: list[Term]) -> float | None:
+    """Return how much more an entry of a term without targets weighs than one of the errors; None where it does not."""
+    fits = [part for part in parts if part.met is not None]
+    others = [part for part in parts if part.met is None and part.count > 1]
+    if not fits or not others:
         return None
-    one = float(loss_of(look, grad=False))
-    two = float(loss_of(look, swap=twice, grad=False))
-    return two / one if one else None
+    off = max(abs(part.weight) for part in others) / max(abs(fit.weight) for fit in fits)
+    return off if off >= _TIMES else None
 
 
+def _evened(look: Look, off: float) -> Tensor:
+    """Return the loss of a look with its terms without targets divided by a factor."""
+    parts = terms(look, look.losses()[0])
+    values = play(look, [part.number for part in parts])
+    total = torch.zeros(())
+    for part in parts:
+        weight = part.weight if part.met is not None else part.weight / off
+        value = values[part.number]
+        size = value.numel() if part.met is not None and value.numel() != part.count else None
+        total = total + (value.sum() * (weight * _by(part)) if size else weight * value.sum())
+    return total
+
+
+def _by(part: Term) -> float:
+    """Return how many entries a term that torch has reduced already stands for."""
+    reduction = part.met.reduction if part.met is not None else "sum"
+    return float(part.count) if reduction == "mean" else 1.0
+
+
+def _tried(facts: Facts, lent: Held, mets: Sequence[Met], loss: Callable[[Look], Tensor]) -> tuple[float, float]:
+    """Return what is left of the trivial loss after steps down another loss, and after as many down the script's own."""
+    assert facts.course is not None
+    looks, left = [look for look, _ in mets], []
+    for way in (loss, loss_of):
+        lent.to_start()
+        train_with(facts.course, looks, _STEPS, way, until=facts.until)
+        left.append(fit_left(mets))
+    after, before = left
+    return (after if math.isfinite(after) else math.inf), (before if math.isfinite(before) else math.inf)
+
+
+def _doubled(look: Look, target: int) -> float | None:
+    """Return by how much the loss grows when every row comes twice."""
+    from thalweg.diagnosis.replay import leaves
+
+    value = kept(look, target)
+    rows = len(value) if value is not None and value.dim() else 0
+    twice = {n: torch.cat([t, t]) for n in leaves(look) if (t := look.tensors[n]).dim() and len(t) == rows}
+    if not rows or not twice:
+        return None
+    try:
+        one, two = (float(loss_of(look, swap=swap, grad=False)) for swap in (None, twice))
+    except CannotPlay:
+        return None
+    return two / one if one and math.isfinite(two / one) else None
+
+
+def _summing(case: Case, look: Look, met: Op) -> Place | None:
+    """Return the line that adds up: a reduction of the script's own, else the loss's."""
+    for op in look.trail(look.losses()[0]):
+        if op.name == "sum" and op.place is not None:
+            return op.place
+        if op is met:
+            break
+    return place_of(case, met)
+
+
+def _scaling(look: Look, met: Op) -> Place | None:
+    """Return the line that makes the loss small."""
+    for op in look.trail(look.losses()[0]):
+        if op.name in ("mul", "div", "true_divide", "mul_", "div_") and op.place is not None:
+            return op.place
+        if op is met:
+            break
+    return met.place

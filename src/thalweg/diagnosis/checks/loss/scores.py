@@ -4,11 +4,11 @@ import dataclasses
 from typing import ClassVar, final
 
 import torch
+from torch import nn
 
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.loss.telling import seen, tell
 from thalweg.diagnosis.checks.loss.tracing import CLAMPS, are_probabilities, kept, origin
-from thalweg.diagnosis.checks.saying import place_of
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.meeting import Meeting
 from thalweg.diagnosis.watching import Case, Look, Op, Place
@@ -92,5 +92,17 @@ def _class_axis(look: Look, met: Meeting) -> int:
 
 def _place(case: Case, look: Look, met: Meeting) -> Place | None:
     """Return the line to change: a distillation needs its scores elsewhere, so there it is the loss's, else the output's."""
-    op: Op | None = origin(look, met.prediction) if met.kind == "nll_loss" else None
-    return (place_of(case, op) if op is not None and op.place is not None else None) or met.op.place
+    op = origin(look, met.prediction) if met.kind == "nll_loss" else None
+    if op is None:
+        return met.op.place
+    made = case.made.get(id(op.module)) if _is_listed(case, op) else None
+    return made or op.place or met.op.place
+
+
+def _is_listed(case: Case, op: Op) -> bool:
+    """Return whether a layer stands in a Sequential: then the line that calls it says nothing."""
+    for root in case.roots:
+        for module in root.module.modules():
+            if isinstance(module, nn.Sequential) and any(child is op.module for child in module):
+                return True
+    return False

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from thalweg.diagnosis.facts import Facts
+from thalweg.diagnosis.facts import kept as kept
 from thalweg.diagnosis.meeting import Meeting
 from thalweg.diagnosis.watching import Look, Op, Ref
 
@@ -129,20 +130,23 @@ def meets_of(facts: Facts, *kinds: str) -> Iterator[tuple[Look, Meeting]]:
     return ((look, met) for look, met in facts.meets if met.kind in kinds)
 
 
-def kept(look: Look, number: int) -> Tensor | None:
-    """Return a value that was kept, under whichever number it was."""
-    if number in look.tensors:
-        return look.tensors[number].detach()
-    inner = look.inner(number)
-    return next((tensor.detach() for n, tensor in look.tensors.items() if look.inner(n) == inner), None)
-
-
 def are_probabilities(rows: Tensor, dim: int = 1) -> bool:
     """Return whether values are probabilities that sum to one over a dimension."""
     if rows.dim() <= dim or rows.shape[dim] < 2 or not rows.is_floating_point():
         return False
     sums = rows.sum(dim)
     return bool((rows >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4))
+
+
+def outside(look: Look, number: int) -> int:
+    """Return the number under which the program outside modules knows a value, where it does."""
+    inner = look.inner(number)
+    return next((n for n in range(len(look.values) - 1, -1, -1) if look.inner(n) == inner and _is_outside(look, n)), number)
+
+
+def _is_outside(look: Look, number: int) -> bool:
+    maker = look.maker(number)
+    return maker is not None and maker.depth == 0
 
 
 def axis_of(look: Look, op: Op) -> int | None:
@@ -158,12 +162,3 @@ def axis_of(look: Look, op: Op) -> int | None:
         said = -1 if op.name == "gumbel_softmax" else (0 if rank in (1, 3) else 1)
     return said % rank
 
-
-def after(look: Look, start: int) -> set[int]:
-    """Return the indexes of operations, in whatever module, that a value has a part in."""
-    reached, found = {look.inner(start)}, set[int]()
-    for index, op in enumerate(look.ops):
-        if op.kind != "event" and reached.intersection(look.inner(n) for n in op.inputs):
-            found.add(index)
-            reached.update(look.inner(n) for n in op.outputs)
-    return found
