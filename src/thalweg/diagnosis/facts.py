@@ -54,7 +54,13 @@ class Facts:
 
     @functools.cached_property
     def course(self) -> Course | None:
-        return self.case.main
+        """Return the curve to judge: where trainings follow one another the last that is no mere trifle."""
+        courses = [course for course in self.case.courses if course.steps]
+        most = max((course.steps for course in courses), default=0)
+        together = any(len({id(op.optimizer) for op in look.events("step")}) > 1 for look in self.case.looks)
+        if together:
+            return self.case.main
+        return next((course for course in reversed(courses) if course.steps >= 0.05 * most), None)
 
     @functools.cached_property
     def loss(self) -> Array:
@@ -72,8 +78,12 @@ class Facts:
 
     @functools.cached_property
     def start(self) -> float:
-        """Return the level at which the loss began: the median of the first steps."""
-        return float(np.median(self.finite[: max(1, min(5, len(self.finite) // 20))])) if len(self.finite) else math.nan
+        """Return the level at which the loss began: the median of the first three steps."""
+        return float(np.median(self.finite[:3])) if len(self.finite) else math.nan
+
+    @property
+    def first(self) -> float:
+        return float(self.finite[0]) if len(self.finite) else math.nan
 
     @functools.cached_property
     def end(self) -> float:
@@ -119,6 +129,10 @@ class Facts:
             if number not in targets and number in look.tensors and look.values[number].shape
         ]
 
+    def inputs_rows(self, look: Look) -> int:
+        """Return how many rows a look's batch has; 0 where that is not known."""
+        return max((_rows(look.tensors[number]) for number in self.inputs(look)), default=0)
+
     @functools.cached_property
     def pairs(self) -> tuple[Tensor, Tensor] | None:
         """Return the rows the network was fed and their targets, (N, ...) and (N, ...), each row once; None if unknown."""
@@ -154,12 +168,17 @@ class Facts:
     def fit(self) -> Fit | None:
         """Return how the loss ended against that of the best constant answer; None where that is not known."""
         kinds = {meeting.kind for _, meeting in self.meets}
-        if len(kinds) != 1 or not math.isfinite(self.end) or not self.playable:
+        if not math.isfinite(self.end) or not self.playable or not self.is_plain:
             return None
-        targets = [look.tensors[m.target] for look, m in self.meets if m.target in look.tensors]
-        trivial = trivial_loss(next(iter(kinds)), targets)
         ends = self.end_losses
-        return None if trivial is None or not ends else Fit(trivial, float(np.mean(ends)), next(iter(kinds)))
+        return None if self.trivial is None or not ends else Fit(self.trivial, float(np.mean(ends)), next(iter(kinds)))
+
+    @functools.cached_property
+    def is_plain(self) -> bool:
+        """Return whether the loss is one known measure of error and nothing else: no weights, no further terms."""
+        told = [(look, met) for look, met in self.meets if math.isfinite(look.loss)][:3]
+        plain = [(look.loss, plain_loss(look, met)) for look, met in told]
+        return bool(plain) and all(b is not None and abs(a - b) <= 0.02 * abs(a) + 1e-6 for a, b in plain)
 
     @functools.cached_property
     def trivial(self) -> float | None:
@@ -188,6 +207,36 @@ class Facts:
         return None if self.fit is None else self.fit.share < LEARNT
 
 
+def plain_loss(look: Look, met: Meeting) -> float | None:
+    """Return the mean error of a look's predictions by the measure that their meeting names; None where unknown."""
+    prediction, target = kept(look, met.prediction), kept(look, met.target)
+    if prediction is None or target is None:
+        return None
+    with torch.no_grad():
+        try:
+            match met.kind:
+                case "mse_loss" | "squared":
+                    return float((prediction - target).double().pow(2).mean())
+                case "absolute":
+                    return float((prediction - target).double().abs().mean())
+                case "l1_loss":
+                    return float(getattr(torch.nn.functional, met.op.name)(prediction, target))
+                case "cross_entropy" | "nll_loss" | "binary_cross_entropy" | "binary_cross_entropy_with_logits":
+                    return float(getattr(torch.nn.functional, met.kind)(prediction, target))
+        except (RuntimeError, ValueError, IndexError):
+            return None
+    return None
+
+
+def kept(look: Look, number: int) -> Tensor | None:
+    """Return a value that was kept, under whichever number it was."""
+    if number in look.tensors:
+        return look.tensors[number].detach()
+    inner = look.inner(number)
+    same = (n for n in look.tensors if look.inner(n) == inner)
+    return next((look.tensors[n].detach() for n in same), None)
+
+
 def trivial_loss(kind: str, targets: Sequence[Tensor]) -> float | None:
     """Return the loss of the best constant answer to targets, averaged over entries; None for other losses."""
     if not targets:
@@ -209,6 +258,11 @@ def trivial_loss(kind: str, targets: Sequence[Tensor]) -> float | None:
     if kind in ("l1_loss", "absolute"):
         return float((flat - flat.median(0).values).abs().mean())
     return None
+
+
+def median_of(values: Sequence[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.median(known)) if known else math.nan
 
 
 def _rows(tensor: Tensor) -> int:

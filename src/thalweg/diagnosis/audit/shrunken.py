@@ -6,7 +6,7 @@ data have, and all of them lie in a narrow range. Thresholds:
 DEVIATION 0.02, RANGE 0.1: once divided, counted data span a range of about 1 with a deviation of 0.1 to 0.5; divided by 16
 or more once again, at most 0.06 and 0.03. Between the two nothing healthy lies but data that are small by nature:
 sparse one-hots (range 1), frequencies (rows with one common sum) and measurements in small units (no lattice).
-LEVELS 4..65536: fewer are flags or categories, more are no lattice that floats can show.
+LEVELS 8..65536: fewer are flags or categories (and lie on a lattice by chance), more are no lattice that floats can show.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import numpy as np
 
 from thalweg.diagnosis.audit.rows import Array, Given, chosen, flat
 
-DEVIATION, RANGE, LEVELS = 0.02, 0.1, (4, 65536)
+DEVIATION, RANGE, LEVELS = 0.02, 0.1, (8, 65536)
 _ROUNDING = 0.02  # of a step: how far float32 may put a value beside its place
 _DENSE = 0.01  # share of entries other than the commonest value; below, small means are the work of sparsity
 

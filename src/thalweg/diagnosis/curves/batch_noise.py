@@ -1,8 +1,7 @@
 """How much of what is seen is the noise of mini-batches: in the loss, and in the gradient.
 
-Thresholds
-- None: both are measurements. `batch_limited` compares the simple noise scale with the batch: below a hundredth of it the
-  steps are mostly noise, above a hundred times of it most examples of a batch say the same.
+Thresholds: none, both are measurements. With a batch far below the noise scale a step is mostly noise; far above it,
+more examples tell a step nothing new.
 """
 
 import dataclasses
@@ -69,7 +68,7 @@ def gradient_noise(small: ArrayLike, big: ArrayLike, *, batch_small: int, batch_
     """
     if not 0 < batch_small < batch_big:
         raise law("gradient_noise(batch_small=...)", "must lie between 0 and `batch_big`", batch_small,
-                  f"Give norms of two batches of different size, the smaller first; batch_big is {batch_big}.")  # fmt: skip
+                  f"Give the smaller of two batches first; batch_big is {batch_big}.")  # fmt: skip
     b, big_b = float(batch_small), float(batch_big)
     few, many = (np.asarray(norm, dtype=np.float64).reshape(-1) ** 2 for norm in (small, big))
     if len(few) != len(many) or not len(few):

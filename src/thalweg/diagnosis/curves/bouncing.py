@@ -1,8 +1,9 @@
 """Curves that bounce: from one side of a valley to the other at every step, or between levels with a longer period.
 
 Thresholds
-- ALTERNATING -0.5: correlation of neighbouring steps. It is 0 for the noise of batches, slightly negative where an epoch
-  is drawn without replacement, and -1 for a bounce; and beyond 4/sqrt(n) for short runs (once in thirty thousand).
+- ALTERNATING -0.5: correlation of neighbouring steps. It is 0 for the noise of batches, slightly negative where an
+  epoch is drawn without replacement, and -1 for a bounce; for short runs it must lie beyond 4/sqrt(n), too (once in
+  thirty thousand).
 - TWO_LEVELS 0.9: share of the variance that lies between two levels, each held at least a quarter of the time. Noise
   that is normal reaches 2/pi = 0.64, uniform noise 0.75.
 - LARGE 0.1 of the level: smaller bounces, such as those at the edge of stability on the way down, cost nothing.

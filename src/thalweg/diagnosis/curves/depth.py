@@ -1,8 +1,8 @@
 """How gradients change with depth: a line through log10 of their size, layer by layer, in forward order.
 
-Only weights with two axes or more count: biases and the scales of norms have gradients of another kind. The line is Theil
-and Sen's (the median of all slopes between two layers), which a head or an embedding that stands apart does not turn; what
-it says must hold without the first and without the last layer, too.
+Only weights with two axes or more count: biases and the scales of norms have gradients of another kind. The line is
+Theil and Sen's (the median of all slopes between two layers), which a head or an embedding that stands apart does not
+turn; what it says must hold without the first and without the last layer, too.
 
 Thresholds
 - FEWEST 3 weights: with two there is a ratio, but no trend.
@@ -12,6 +12,7 @@ Thresholds
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,12 +51,12 @@ class DepthProfile:
     @property
     def vanishing(self) -> bool:
         """Tell whether gradients shrink towards the input by a steady factor a layer, to less than a thousandth."""
-        return self.rank >= RANK and self.least_slope >= np.log10(FACTOR) and self.total >= np.log10(TOTAL)
+        return self.rank >= RANK and self.least_slope >= math.log10(FACTOR) and self.total >= math.log10(TOTAL)
 
     @property
     def exploding(self) -> bool:
         """Tell whether gradients grow towards the input by a steady factor a layer, to more than a thousand times."""
-        return self.rank <= -RANK and -self.least_slope >= np.log10(FACTOR) and -self.total >= np.log10(TOTAL)
+        return self.rank <= -RANK and -self.least_slope >= math.log10(FACTOR) and -self.total >= math.log10(TOTAL)
 
 
 def depth_profile(
@@ -88,8 +89,8 @@ def depth_profile(
     place = np.arange(len(log), dtype=np.float64)
     slope = _slope(place, log)
     ends = (slope, _slope(place[1:], log[1:]), _slope(place[:-1], log[:-1]))
-    least = min(ends, key=abs) if len({np.sign(s) for s in ends}) == 1 else 0.0
-    chosen = np.flatnonzero(kept)
+    least = float(min(ends, key=abs)) if len({np.sign(s) for s in ends}) == 1 else 0.0
+    chosen = [int(k) for k in np.flatnonzero(kept)]
     return DepthProfile(
         names=tuple(names[k] for k in chosen), logs=tuple(float(v) for v in log), slope=slope, least_slope=least,
         rank=rank_correlation(place, log),

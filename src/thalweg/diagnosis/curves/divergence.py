@@ -1,8 +1,8 @@
 """Curves that climb, get lost, spike, or fall without end: facts, from which a check draws what they mean.
 
-A rate that is too high makes a loss climb within few steps, ever faster, until it is lost or stays high. What climbs and
-is healthy looks otherwise: the sum of a variational autoencoder while the weight of its second term is raised (slowly,
-seldom beyond its start), the generator's loss of a GAN (slowly, ever slower), a spike (gone after some steps).
+A rate that is too high makes a loss climb within few steps, ever faster, until it is lost or stays high. What climbs
+and is healthy looks otherwise: the sum of a variational autoencoder while the weight of its second term is raised
+(slowly, seldom beyond its start), the generator's loss of a GAN (slowly, ever slower), a spike (gone after some steps).
 
 Thresholds
 - LOST 3: times the start, as in findings/diverged: a loss that climbs so far before it is lost was driven there.
@@ -66,6 +66,11 @@ class Climb:
         """Tell whether a loss ended at many times its start."""
         return self.growth >= STAYED and self.low_growth >= LOST
 
+    @property
+    def exploded(self) -> bool:
+        """Tell whether it stayed there after a climb within few steps, or one that went ever faster."""
+        return self.stayed and (self.sudden or not self.concave)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Spikes:
@@ -110,7 +115,7 @@ def divergence(loss: ArrayLike) -> Divergence:
     (5, True)
     """
     raw = np.asarray(loss, dtype=np.float64).reshape(-1)
-    steps, values = finite(raw)
+    _, values = finite(raw)
     start = _start(values)
     if len(values) < FEWEST:
         return Divergence(start=start, lost=_lost(raw, start), climb=None, spikes=None, sinking=None)
@@ -157,16 +162,25 @@ def _climb(values: FloatArray, start: float) -> Climb | None:
         return None
     highs = np.flatnonzero(values <= start + unit)
     since = int(highs[-1]) + 1 if len(highs) else 0
-    half = start + rise / 2
-    reached = np.flatnonzero(values >= half)
-    lows = np.flatnonzero(values[: int(reached[0])] <= start + 0.05 * rise)
-    took = int(reached[0]) - (int(lows[-1]) if len(lows) else 0)
+    took = _climbing(values, start, rise)
     return Climb(
         growth=1 + rise / unit, low_growth=1 + (float(np.quantile(end, 0.1)) - start) / unit,
         peak_growth=1 + (float(path.values.max()) - start) / unit,
         steps=took, sudden=took <= max(10, SUDDEN * n), concave=_is_concave(path.values),
         high_share=(n - since) / n,
     )  # fmt: skip
+
+
+def _climbing(values: FloatArray, start: float, rise: float) -> int:
+    """Return the steps from the last low stretch to the first stretch that lies above half the rise, mostly."""
+    n = len(values)
+    width = max(1, min(n // 50, 1000))
+    runs = np.ones(width)
+    high = np.convolve(values >= start + rise / 2, runs, mode="valid") > 0.5 * width
+    reached = int(np.argmax(high)) if high.any() else n
+    low = np.convolve(values[: reached + width] <= start + 0.1 * rise, runs, mode="valid") > 0.5 * width
+    lows = np.flatnonzero(low)
+    return max(1, reached - int(lows[-1])) if len(lows) else reached + 1
 
 
 def _is_concave(path: FloatArray) -> bool:
@@ -177,7 +191,7 @@ def _is_concave(path: FloatArray) -> bool:
 
 
 def _spikes(values: FloatArray, start: float) -> Spikes | None:
-    """Find stretches above the path by more than noise; the path is the median of windows, which a spike does not move."""
+    """Find stretches above the path by more than noise; medians of windows, which no spike moves, are the path."""
     n = len(values)
     if n < 20:
         return None

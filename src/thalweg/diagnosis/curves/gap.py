@@ -1,8 +1,8 @@
 """What training and validation say together: a gap, and whether the validation curve turns for good.
 
 Thresholds, as in findings/overfitting
-- RISE 0.1 of the lowest validation loss, and more than noise can make of a level curve (once in a hundred); LOSS_OF_GAIN
-  0.01 of all that the validation loss had fallen by.
+- RISE 0.1 of the lowest validation loss, and more than noise can make of a level curve (once in a hundred);
+  LOSS_OF_GAIN 0.01 of all that the validation loss had fallen by.
 - For measures of which more is better (accuracies up to 1, or up to 100) the same rules hold for what is missing to the
   top; an error of a few examples doubles by chance, hence MISSED 0.01 of the whole range as the least rise.
 - FEWEST 5 evaluations: below, a curve has no shape and only the gap at its end is told.
@@ -38,6 +38,7 @@ class Gap:
     rise_matters: float  # what it must rise to matter
     train_fell: float  # since the best validation level
     train_bound: float
+    train_steady: bool  # at least five training levels since then, each below the one before (once in 120 by chance)
     fall: float  # of the training level, over the whole run
 
     @property
@@ -57,7 +58,7 @@ class Gap:
     @property
     def overfits(self) -> bool:
         """Tell whether validation got worse for good while training got better."""
-        return self.rises and self.train_fell > self.train_bound
+        return self.rises and (self.train_fell > self.train_bound or self.train_steady)
 
 
 def gap(steps: ArrayLike, train: ArrayLike, validation: ArrayLike, *, higher_is_better: bool = False) -> Gap | None:
@@ -100,7 +101,7 @@ def _turn(steps: IntArray, train: FloatArray, held: FloatArray, least: float) ->
     return Gap(
         evaluations=n, onset=int(steps[low]) if shaped else None, best=best, train_end=train_end, validation_end=end,
         rise=end - best, rise_bound=bound, rise_matters=matters, train_fell=float(train[low]) - train_end,
-        train_bound=train_bound, fall=fall,
+        train_bound=train_bound, train_steady=n - low >= FEWEST and bool(np.all(np.diff(train[low:]) < 0)), fall=fall,
     )  # fmt: skip
 
 

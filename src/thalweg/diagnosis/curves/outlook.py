@@ -6,11 +6,11 @@ agree with the levels predict for twice the steps is the interval, the mean weig
 data rarely tell a power law from an exponential: the interval holds both.
 
 Thresholds
-- SHARE_OF_FALL 0.15 of all that was gained so far. An exponential that has run for two of its time constants would gain
-  0.13 of its fall, a power law t^-0.5 after fifty times its own scale 0.05; a run that stops on the steep part 0.3 to 1.
-- SHARE_OF_LOSS 0.1 of the loss itself: less is seldom worth a run twice as long.
-- Both hold for the lower end of the interval. A loss of almost nothing may go on halving for ever: that is a large
-  share of the loss, but a small one of the fall.
+- SHARE_OF_FALL 0.2 of all that was gained so far. An exponential that has run for two of its time constants would gain
+  0.13 of its fall, a power law t^-0.5 after fifty times its own scale 0.05; a run that stops on the steep part, 0.3 to 1.
+  At the lower end of the interval it must still be LEAST 0.05: the interval of a short run is wide.
+- SHARE_OF_LOSS 0.1 of the loss itself: less is seldom worth a run twice as long. A loss of almost nothing may go on
+  halving for ever: that is a large share of the loss, but a small one of the fall.
 - ANNEALED 0.5: once the rate is below half of what it was when the fit begins, the loss falls because the steps get
   smaller, and a longer run would not go on from here.
 """
@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.diagnosis.curves.shape import end_window, shape
-from thalweg.diagnosis.curves.windows import FloatArray, contrast, finite, levels, wander
+from thalweg.diagnosis.curves.windows import FloatArray, contrast, finite, levels, wander, without_repeat
 
-SHARE_OF_FALL = 0.15
+SHARE_OF_FALL = 0.2
+LEAST = 0.05
 SHARE_OF_LOSS = 0.1
 ANNEALED = 0.5
 _WINDOWS = 24
@@ -41,6 +42,11 @@ class Gain:
     low: float
     high: float
 
+    def over(self, unit: float) -> "Gain":
+        """Return the gain in another unit."""
+        size = max(abs(unit), 1e-300)
+        return Gain(estimate=self.estimate / size, low=self.low / size, high=self.high / size)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Outlook:
@@ -51,7 +57,7 @@ class Outlook:
     level: float  # the path's value at the last step
     share_of_fall: Gain
     share_of_loss: Gain
-    falling: bool  # the last third still falls by more than noise
+    falling: bool  # the last half still falls by more than noise
     annealed: bool  # the rate has been taken down meanwhile
     warming: bool  # the rate was still going up at the end
     steps: int
@@ -59,8 +65,7 @@ class Outlook:
     @property
     def large(self) -> bool:
         """Tell whether the run stopped while it had much to gain."""
-        enough = self.share_of_fall.low >= SHARE_OF_FALL and self.share_of_loss.low >= SHARE_OF_LOSS
-        return enough and self.falling and not self.annealed
+        return is_large(self.share_of_fall, self.share_of_loss) and self.falling and not self.annealed
 
 
 def outlook(
@@ -70,12 +75,13 @@ def outlook(
 
     >>> found = outlook([3 * 0.99**t for t in range(60)])
     >>> found.large, round(found.gain.estimate, 1)
-    (True, 0.7)
+    (True, 0.8)
     """
     form = shape(loss, epoch_starts=epoch_starts)
     steps, values = finite(loss)
     if form is None or not form.fell:
         return None
+    values = without_repeat(values, form.repeat)
     n = len(values)
     first = n // 4 if n >= 12 else 0
     path = levels(values[first:], length=form.repeat, most=_WINDOWS)
@@ -86,13 +92,19 @@ def outlook(
         most = max(level, 0.0)
         gain = Gain(estimate=min(gain.estimate, most), low=min(gain.low, most), high=min(gain.high, most))
     fall = form.start - level
-    unit = max(abs(level), 1e-300) if form.nonnegative else max(abs(fall), 1e-300)
+    unit = level if form.nonnegative else fall
     rates = None if lr is None else np.asarray(lr, dtype=np.float64).reshape(-1)[steps]
     return Outlook(
         gain=gain, fall=fall, level=level,
-        share_of_fall=_scaled(gain, max(abs(fall), 1e-300)), share_of_loss=_scaled(gain, unit),
+        share_of_fall=gain.over(fall), share_of_loss=gain.over(unit),
         falling=_falls(values, form.repeat), annealed=_is_annealed(rates, first), warming=_is_warming(rates), steps=n,
     )  # fmt: skip
+
+
+def is_large(share_of_fall: Gain, share_of_loss: Gain) -> bool:
+    """Tell whether a gain is worth as much again."""
+    enough = share_of_fall.estimate >= SHARE_OF_FALL and share_of_fall.low >= LEAST
+    return enough and share_of_loss.estimate >= SHARE_OF_LOSS
 
 
 def continued(time: FloatArray, values: FloatArray, errors: FloatArray) -> tuple[Gain, float]:
@@ -142,9 +154,9 @@ def _fit(
 
 
 def _falls(values: FloatArray, repeat: int) -> bool:
-    """Tell whether the first half of the last third lies above its second half by more than noise."""
+    """Tell whether the third quarter lies above the last by more than noise."""
     n = len(values)
-    part = max(2, n // 6)
+    part = max(2, n // 4)
     part = part // repeat * repeat if 1 < repeat <= part else part
     found = contrast(values, slice(n - 2 * part, n - part), slice(n - part, n), excess=wander(values))
     return found.difference > found.bound
@@ -159,7 +171,3 @@ def _is_annealed(rates: FloatArray | None, first: int) -> bool:
 
 def _is_warming(rates: FloatArray | None) -> bool:
     return rates is not None and len(rates) > 4 and bool(rates[-1] >= rates.max() and rates[-1] > 1.001 * rates[-2])
-
-
-def _scaled(gain: Gain, unit: float) -> Gain:
-    return Gain(estimate=gain.estimate / unit, low=gain.low / unit, high=gain.high / unit)

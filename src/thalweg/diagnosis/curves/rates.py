@@ -78,7 +78,7 @@ def schedule(lr: ArrayLike, *, epoch_starts: Sequence[int] | None = None) -> Sch
     top = int(np.argmax(rates >= peak * (1 - CHANGED)))
     warmup = _warmup(rates, top, peak)
     tops = _peaks(rates)
-    restarts = tuple(int(k) for k in moved if _is_restart(rates, int(k)))
+    restarts = _restarts(rates)
     small = np.flatnonzero(rates >= GONE * peak)
     gone = int(small[-1]) + 1 if peak > 0 else 0
     starts = None if epoch_starts is None else np.asarray(epoch_starts, dtype=np.int64)
@@ -112,9 +112,11 @@ def _is_rising(rates: FloatArray, moved: IntArray) -> bool:
     return len(rates) - int(moved[-1]) <= gap
 
 
-def _is_restart(rates: FloatArray, k: int) -> bool:
-    """Tell whether step k jumps up after a decline: the rate had been as high before."""
-    return bool(rates[k] > RESTART * rates[k - 1] and rates[k - 1] < rates[:k].max() / RESTART)
+def _restarts(rates: FloatArray) -> tuple[int, ...]:
+    """Return the steps that jump up after a decline: the rate had been as high before."""
+    before = np.maximum.accumulate(rates)[:-1]
+    jumps = (rates[1:] > RESTART * rates[:-1]) & (rates[:-1] < before / RESTART)
+    return tuple(int(k) + 1 for k in np.flatnonzero(jumps))
 
 
 def _peaks(rates: FloatArray) -> IntArray:

@@ -4,7 +4,8 @@ Thresholds
 - The end is the median of the last tenth of the steps, and at least 3: long enough to forget single batches, short
   enough that a curve which is still falling is read where it ended.
 - The start is read over 3, 9, 27, ... steps up to a quarter of the run, as a fall may be over after ten steps or may
-  need a quarter of the run to rise above the noise; the scale at which the fall is clearest counts (Bonferroni).
+  need a quarter of the run to rise above the noise; the scale at which the fall is clearest counts (Bonferroni). The level is that of
+  the shortest scale whose change is SHARP 4 times its bound: longer ones average the fall itself.
 """
 
 import dataclasses
@@ -22,8 +23,11 @@ from thalweg.diagnosis.curves.windows import (
     finite,
     repeat_length,
     wander,
+    without_repeat,
 )
 from thalweg.findings.noise import Noise
+
+SHARP = 4.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,8 +95,10 @@ def shape(loss: ArrayLike, *, epoch_starts: Sequence[int] | None = None, floor: 
     n = len(values)
     if n < FEWEST:
         return None
+    lowest_value = values.min()
     repeat = repeat_length(values, epoch_length(epoch_starts))
     tail = end_window(n, repeat)
+    values = without_repeat(values, repeat)
     excess = wander(values)
     change, scale = _clearest(values, tail, repeat if repeat < n // 4 else 1, excess)
     lowest, at = _best(values, tail)
@@ -102,7 +108,7 @@ def shape(loss: ArrayLike, *, epoch_starts: Sequence[int] | None = None, floor: 
         best=lowest, best_step=int(steps[at]), change=change,
         noise=Noise(values[-max(tail, 12):]).sigma, wander=excess, repeat=repeat,
         end_mean=float(end.mean()), end_error=excess * float(end.std(ddof=1)) / len(end) ** 0.5,
-        floor=floor, nonnegative=bool(values.min() >= 0),
+        floor=floor, nonnegative=bool(lowest_value >= 0),
     )  # fmt: skip
 
 
@@ -116,7 +122,9 @@ def _clearest(values: FloatArray, tail: int, repeat: int, excess: float) -> tupl
     n = len(values)
     scales = [repeat * 3**k for k in range(16) if (repeat > 1 or k > 0) and repeat * 3**k <= n // 4] or [1]
     found = [(contrast(values, slice(0, k), slice(n - tail, n), looks=len(scales), excess=excess), k) for k in scales]
-    return max(found, key=lambda pair: abs(pair[0].difference) / max(pair[0].bound, 1e-300))
+    clearest = max(found, key=lambda pair: abs(pair[0].difference) / max(pair[0].bound, 1e-300))
+    sharp = (k for change, k in found if abs(change.difference) >= SHARP * change.bound)
+    return clearest[0], next(sharp, clearest[1])
 
 
 def _best(values: FloatArray, tail: int) -> tuple[float, int]:

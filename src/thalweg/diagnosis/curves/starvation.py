@@ -6,8 +6,7 @@ converged is level long before its end, and one that was starved still falls the
 
 Thresholds
 - As in `rates`: gone is below a thousandth of the peak, for at least a fifth of the run.
-- SHARE_OF_FALL 0.15 of the fall, at least, would come from the same sum of rates again, at the lower end of the
-  interval (see `outlook`), and SHARE_OF_LOSS 0.1 of the loss.
+- What the same sum of rates again would bring must be large by the thresholds of `outlook`.
 - LITTLE 0.05 of the fall came after the rate was gone.
 """
 
@@ -16,7 +15,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.diagnosis.curves.outlook import SHARE_OF_FALL, SHARE_OF_LOSS, Gain, continued
+from thalweg.diagnosis.curves.outlook import Gain, continued, is_large
 from thalweg.diagnosis.curves.rates import GONE, schedule
 from thalweg.diagnosis.curves.shape import shape
 from thalweg.diagnosis.curves.windows import FloatArray, finite
@@ -35,15 +34,18 @@ class Starvation:
     fell_before: float  # of the start's loss
     fell_after: float  # of the start's loss
     gain: Gain | None  # by the same sum of rates again; None where too few steps had a rate
-    share_of_fall: float  # lower end of the gain over the fall; 0 where not known
-    share_of_loss: float
+    share_of_fall: Gain | None
+    share_of_loss: Gain | None
     left: float  # level after the rate was gone, in units of the start
 
     @property
     def starved(self) -> bool:
         """Tell whether the loss stopped because the rate did."""
-        moving = self.share_of_fall >= SHARE_OF_FALL and self.share_of_loss >= SHARE_OF_LOSS
-        return moving and self.fell_after <= LITTLE * max(self.fell_before, 0.0)
+        if self.share_of_fall is None or self.share_of_loss is None:
+            return False
+        return is_large(self.share_of_fall, self.share_of_loss) and self.fell_after <= LITTLE * max(
+            self.fell_before, 0.0
+        )
 
 
 def starvation(loss: ArrayLike, lr: ArrayLike) -> Starvation | None:
@@ -63,11 +65,10 @@ def starvation(loss: ArrayLike, lr: ArrayLike) -> Starvation | None:
     level, settled = float(np.median(after[:third])), float(np.median(after))
     gain = _gain(values[:before], rates[:before], settled, form.noise / max(1, len(after)) ** 0.5)
     fall = max(form.start - settled, 1e-300)
-    low = 0.0 if gain is None else gain.low
     return Starvation(
         step=plan.gone_from, gone_share=plan.gone_share, fell_before=(form.start - level) / scale,
-        fell_after=(level - form.end) / scale, gain=gain, share_of_fall=low / fall,
-        share_of_loss=low / (max(abs(settled), 1e-300) if form.nonnegative else fall), left=settled / scale,
+        fell_after=(level - form.end) / scale, gain=gain, share_of_fall=gain and gain.over(fall),
+        share_of_loss=gain and gain.over(settled if form.nonnegative else fall), left=settled / scale,
     )  # fmt: skip
 
 

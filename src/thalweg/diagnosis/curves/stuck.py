@@ -7,8 +7,8 @@ Thresholds
 - STILL 0.02 of the scale (the start; the fall for losses below zero): a change below it between the first and the last
   third of a stretch counts as none even where a curve without noise shows it, and one that the noise could hide must be
   below 0.1 (HIDDEN) of the scale: else a run is too short or too noisy to be called still.
-- AT_FLOOR 0.02 of the floor, or 4 standard errors of the mean: the loss of a constant prediction is known as well as the
-  frequencies of the classes in the data seen.
+- AT_FLOOR 0.02 of the floor, or 4 standard errors of the mean: the loss of a constant prediction is known as well as
+  the frequencies of the classes in the data seen.
 - FROM_START 0.05 of the steps: a loss that comes down from a bad guess to the trivial one does so at once.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.diagnosis.curves.shape import shape
-from thalweg.diagnosis.curves.windows import Contrast, FloatArray, contrast, finite
+from thalweg.diagnosis.curves.windows import Contrast, FloatArray, contrast, finite, without_repeat
 
 STILL = 0.02
 HIDDEN = 0.1
@@ -75,7 +75,7 @@ def stillness(
     scale = max(form.scale, 1e-300)
     if not form.nonnegative and form.scale <= form.change.bound:  # no fall to compare with: the level itself
         scale = max(abs(form.start), form.scale)
-    since, change = _rest(values, scale, form.repeat, form.wander)
+    since, change = _rest(without_repeat(values, form.repeat), scale, form.repeat, form.wander)
     same = _constant_from(values)
     at_floor = None
     if floor is not None:

@@ -75,7 +75,7 @@ def update_ratios(
     """Return update over weight for each parameter; `weights` and `updates` are (looks, parameters).
 
     Norms or root mean squares, the same for both; NaN is a look at which it was not taken. `rates` are those of the
-    looks: looks at hardly any rate are left out. A parameter whose weights are all zero, or never looked at, is left out.
+    looks; looks at hardly any rate are left out, and parameters whose weights are all zero or never looked at.
 
     Raises UsageError unless the shapes agree.
 

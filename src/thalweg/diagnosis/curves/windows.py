@@ -2,9 +2,9 @@
 
 A loss of mini-batches is noise about a path. Three things set it apart from the validation curves for which `Noise` was
 made: its noise depends on the level (large at the start), neighbouring windows wander together (so that more steps do
-not help as much as independent ones would), and with a fixed order of data it repeats itself every epoch. Hence noise is
-estimated where a level is read, enlarged by what windows wander more than single steps explain, and windows cover whole
-repeats.
+not help as much as independent ones would), and with a fixed order of data it repeats itself every epoch. Hence noise
+is estimated where a level is read, enlarged by what windows wander more than single steps explain, and windows cover
+whole repeats.
 
 Thresholds
 - MOST 40 windows: enough to fit a shape to, and 25 steps each for a run of a thousand.
@@ -87,6 +87,22 @@ def repeat_length(values: FloatArray, expected: int = 0) -> int:
     return 1
 
 
+def without_repeat(values: FloatArray, length: int) -> FloatArray:
+    """Return a curve less the pattern that it repeats: the medians of its phases about the path, which sum to nothing.
+
+    Unchanged with fewer than five repeats, or where that leaves more noise than it takes away.
+    """
+    n = len(values)
+    if length < 2 or n < 5 * length:
+        return values
+    rest = flattened(values)
+    count = n // length
+    pattern = np.median(rest[n - count * length :].reshape(count, length), axis=0)
+    pattern = np.roll(np.resize(pattern - pattern.mean(), -(-n // length) * length), n - count * length)[:n]
+    found = values - pattern
+    return found if Noise(found).sigma < Noise(values).sigma else values
+
+
 def flattened(values: FloatArray) -> FloatArray:
     """Return a curve without its path: less a line through the medians of its windows."""
     path = levels(values, most=max(3, min(12, len(values) // 8)))
@@ -122,7 +138,7 @@ def levels(values: FloatArray, *, length: int = 1, most: int = MOST) -> Levels:
     errors = np.maximum(
         1.2533 * sigma / math.sqrt(width), Noise(middle[-max(5, count // 2) :]).sigma if count > 4 else 0
     )
-    return Levels(steps=steps, values=middle, errors=errors)
+    return Levels(steps=np.asarray(steps, dtype=np.float64), values=middle, errors=errors)
 
 
 def wander(values: FloatArray) -> float:

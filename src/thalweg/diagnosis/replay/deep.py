@@ -5,8 +5,8 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from thalweg.diagnosis.replay.play import play
-from thalweg.diagnosis.watching import Look
+from thalweg.diagnosis.replay.play import needed, play
+from thalweg.diagnosis.watching import Look, Op
 from thalweg.diagnosis.watching.recorder import Recorder
 
 
@@ -43,6 +43,21 @@ def deeply(look: Look, *, data: bool = False) -> Deep:
             recorder.number(values[number])
         again.ops.append(dataclasses.replace(next(look.events("backward")), inputs=tuple(recorder.number(values[n]) for n in numbers)))  # fmt: skip
         kept = list(recorder.kept)
+        _place(again, look, needed(look, numbers, data=data))
     finally:
         recorder.stop()
     return Deep(again, kept, loss)
+
+
+def _place(again: Look, look: Look, ops: list[Op]) -> None:
+    """Give operations the places of the script; what torch itself called stands where its module was called."""
+    files = {op.place.file for op in look.ops if op.place is not None}
+    outer = iter(reversed(ops))
+    place = None
+    for op in reversed(again.ops):
+        if op.kind != "event" and op.depth == 0:
+            original = next(outer, None)
+            place = original.place if original is not None else None
+            op.place = place
+        elif op.place is None or op.place.file not in files:
+            op.place = place

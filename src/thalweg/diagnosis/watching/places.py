@@ -29,7 +29,7 @@ def is_users(name: str) -> bool:
     known = _own.get(name)
     if known is None:
         foreign = name.startswith((_TORCH, _OURS, "<frozen", *_LIBRARY)) or any(part in name for part in _PACKAGES)
-        known = _own[name] = not foreign and name != "<string>"
+        known = _own[name] = not foreign and name != "<string>" and not name.endswith(("/thalweg", "thalweg.exe"))
     return known
 
 

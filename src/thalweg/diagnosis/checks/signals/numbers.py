@@ -1,6 +1,8 @@
 """The first operation that makes NaN or infinity of finite numbers."""
 
 import dataclasses
+import math
+import time
 from typing import ClassVar, final
 
 import torch
@@ -9,11 +11,12 @@ from torch import Tensor
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.replay import CannotPlay, Deep, deeply, held
+from thalweg.diagnosis.replay import CannotPlay, Deep, deeply, held, rerun
 from thalweg.diagnosis.watching import Case, Op
 from thalweg.findings import Finding, Severity
 
 _CLIMB = 100.0  # times its start: a loss that climbed this far before it was lost was driven there by its steps
+_AGAIN = 6.0  # seconds of training again
 _CAREFUL = ("masked_fill", "masked_fill_", "where", "full", "full_like", "zeros", "ones", "tensor", "nan_to_num", "fill_", "triu", "tril", "__setitem__", "isnan", "isfinite")  # fmt: skip
 _EXPLAINS = ("lr-too-high", "exploding-gradients", "dead-relu", "bad-columns", "saturated-units", "loss-sign", "optimizer-settings", "unscaled-inputs", "batch-size")  # fmt: skip
 
@@ -37,7 +40,7 @@ class NonFinite(CaseCheck):
         climbed = len(before) > 1 and facts.start and float(torch.tensor(before).nan_to_num(0, 0, 0).abs().max()) > _CLIMB * abs(facts.start)
         hit = self._at_start(case, facts)
         if hit is None and not climbed:
-            hit = self._at_end(case, facts)
+            hit = self._at_end(case, facts) or self._on_the_way(case, facts)
         if hit is None:
             return []
         op, way, given = hit
@@ -56,6 +59,24 @@ class NonFinite(CaseCheck):
                 return None
             lent.to_start()
             return _first(facts, near=facts.case.broken)
+
+    def _on_the_way(self, case: Case, facts: Facts) -> tuple[Op, str, tuple[float, float]] | None:
+        """Train again until it breaks: some operations break only at outputs that training leads to."""
+        looks = facts.playable
+        if not looks or facts.course is None or case.broken is None:
+            return None
+        with held(case) as lent:
+            if not lent.has_start:
+                return None
+            lent.to_start()
+            until = min(facts.until, time.perf_counter() + _AGAIN)
+            try:
+                losses = rerun(facts.course, looks, 2 * case.broken[0] + 50, until=until)
+            except CannotPlay:
+                return None
+            if losses and math.isfinite(losses[-1]):
+                return None
+            return _first(facts, near=None)
 
     def _at_end(self, case: Case, facts: Facts) -> tuple[Op, str, tuple[float, float]] | None:
         """Look with the last weights, if those are finite still: some operations break only when outputs are large."""

@@ -12,7 +12,7 @@ from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, place_of, seen
 from thalweg.diagnosis.checks.signals.layers import LINEAR, passages
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.replay import CannotPlay, held, play
+from thalweg.diagnosis.replay import CannotPlay, held, loss_of, play
 from thalweg.diagnosis.watching import Case, Look
 from thalweg.findings import Finding, Severity
 
@@ -25,19 +25,22 @@ _ROWS = 1500
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class SymmetricInit(CaseCheck):
-    """Find weights whose rows were all the same at the start and still are at the end: the units are one unit.
+    """Find weights whose rows are all the same before training and whose gradients are, too: the units are one unit.
 
-    Gates, scales and second factors that start at zero leave that state with the first steps; such rows never do.
+    Gates, scales and last layers that start at zero get a different gradient in each row.
     """
 
     name: ClassVar[str] = "symmetric-init"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
+        if facts.learnt:
+            return []
+        alike = _alike(case, facts)
         trained = {id(p) for course in case.courses if course.optimizer for g in course.optimizer.param_groups for p in g["params"]}
         for tensor, copy in case.start:
             if id(tensor) not in trained or tensor.dim() < 2 or tensor.shape[0] < 2 or tensor[0].numel() < 2:
                 continue
-            if not _one_row(copy) or not _one_row(tensor.detach()) or bool(torch.equal(copy, tensor)):
+            if not _one_row(copy) or id(tensor) not in alike:
                 continue
             told = case.started.get(id(tensor))
             owner = next((m for _, m in case.modules() if any(p is tensor for p in m.parameters(recurse=False))), None)
@@ -50,6 +53,23 @@ class SymmetricInit(CaseCheck):
                       explains=("underfitting", "lr-too-low", "bad-init-scale", "stopped-too-early", "vanishing-gradients", "saddle-point", "dead-relu", "optimizer-settings"))
             ]  # fmt: skip
         return []
+
+
+def _alike(case: Case, facts: Facts) -> set[int]:
+    """Return the ids of parameters whose gradient before training is the same in every row, and not zero."""
+    if not facts.playable or not case.start:
+        return set()
+    with held(case) as lent:
+        lent.to_start()
+        try:
+            loss = loss_of(facts.playable[0])
+        except CannotPlay:
+            return set()
+        wanted = [t for t, _ in case.start if t.requires_grad and t.dim() > 1 and t.shape[0] > 1]
+        if not loss.requires_grad or not wanted:
+            return set()
+        grads = torch.autograd.grad(loss, wanted, allow_unused=True)
+    return {id(t) for t, g in zip(wanted, grads, strict=True) if g is not None and bool(g.any()) and _one_row(g)}
 
 
 def _one_row(matrix: Tensor) -> bool:

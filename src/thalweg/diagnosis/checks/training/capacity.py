@@ -68,7 +68,7 @@ class Underfitting(CaseCheck):
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
         bar = judged(case, facts)
-        if bar is None or bar.lost or len(facts.loss) < _FEWEST or any(h.holds for h in facts.hypotheses):
+        if bar is None or bar.lost or len(facts.loss) < _FEWEST or not facts.is_plain or any(h.holds for h in facts.hypotheses):
             return []
         more = bar.bench.trial("going on", from_end=True)
         if more.beats(bar.level, share=0.8):

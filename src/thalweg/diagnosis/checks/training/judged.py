@@ -50,7 +50,7 @@ def _work_out(case: Case, facts: Facts) -> Judged | None:
     bench = facts.bench
     assert bench is not None
     start = max(bench.end(start=True))
-    if not math.isfinite(start) or not _agree(start, facts.start, facts):
+    if not math.isfinite(start) or not _agree(start, facts.first, facts):
         return None
     lost = bool(len(facts.loss)) and not math.isfinite(facts.loss[-1])
     aside, trained = bench.end()

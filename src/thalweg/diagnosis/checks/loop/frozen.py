@@ -1,0 +1,93 @@
+"""Parameters that were frozen although the run cannot reach what it could without."""
+
+import dataclasses
+import linecache
+import math
+import re
+from collections.abc import Sequence
+from typing import ClassVar, final
+
+from torch import Tensor
+
+from thalweg.diagnosis.checks.base import CaseCheck, Rank
+from thalweg.diagnosis.checks.loop.telling import seen, some, tell
+from thalweg.diagnosis.checks.loop.threads import held_by, names_of, reached, steps_of, used
+from thalweg.diagnosis.checks.loop.trying import gain
+from thalweg.diagnosis.facts import Facts
+from thalweg.diagnosis.meeting import learned, meetings
+from thalweg.diagnosis.watching import Case, Course, Look, Place
+from thalweg.findings import Finding, Severity
+
+_MOST = 0.5  # of a model's numbers
+_GAIN = 0.15  # of the trivial loss
+_FREEZES = re.compile(r"requires_grad_?\s*(=\s*False|\(\s*False)|requires_grad_\(\s*mode\s*=\s*False")
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class FrozenParameters(CaseCheck):
+    """Find models most of whose numbers are frozen, where letting them learn takes the loss clearly further down.
+
+    A backbone that is frozen on purpose leaves a head that learns well: then there is little to gain, and nothing is
+    said. What a later part of the script trains is left out, and so is what is compared with a network's own words.
+    """
+
+    name: ClassVar[str] = "frozen-parameters"
+    rank: ClassVar[Rank] = "trial"
+
+    def look(self, case: Case, facts: Facts) -> list[Finding]:
+        for place, course in enumerate(case.courses):
+            looks = steps_of(case, course)
+            if course.optimizer is None or len(looks) < 6:
+                continue
+            still = _frozen(case, course, looks, case.courses[place + 1 :])
+            if still and (finding := self._tried(case, facts, course, looks, still)) is not None:
+                return [finding]
+        return []
+
+    def _tried(self, case: Case, facts: Facts, course: Course, looks: Sequence[Look], still: Sequence[Tensor]) -> Finding | None:
+        tried = gain(case, facts, course, looks, still)
+        if tried is None or not math.isfinite(tried.trivial) or not tried.clear(_GAIN):
+            return None
+        names = names_of(case, still)
+        numbers = sum(p.numel() for p in still)
+        evidence = [seen("frozen_numbers", numbers), seen("loss_as_is", tried.same), seen("loss_unfrozen", tried.freed)]
+        return tell(
+            self.name, Severity.CRITICAL if tried.share > 0.3 else Severity.WARNING, 0.92, place=_freezing_line(course),
+            values={"names": some(names), "numbers": numbers}, evidence=evidence, reckoned="tried", where={"parameter": names[0]},
+            explains=("lr-too-low", "underfitting", "stopped-too-early", "saddle-point", "batch-size", "optimizer-settings",
+                      "overfitting", "vanishing-gradients", "saturated-units"),
+        )  # fmt: skip
+
+
+def _frozen(case: Case, course: Course, looks: Sequence[Look], later: Sequence[Course]) -> list[Tensor]:
+    """Return the parameters that were used and frozen at all looks, in a model of which the rest is trained."""
+    mets = [(look, met[0]) for look in looks if (met := meetings(look))]
+    if not mets or any(met.kind == "other" or met.target in learned(look) for look, met in mets):
+        return []
+    own = {id(p) for p in held_by(course) if any(id(p) in reached(look) for look in looks[-2:])}
+    freed = {key for other in later for look in steps_of(case, other) for key in reached(look)}
+    found: list[Tensor] = []
+    for root in case.roots:
+        parameters = list(root.module.parameters())
+        if not any(id(p) in own for p in parameters):
+            continue
+        still = [p for p in parameters if id(p) not in freed and p.is_floating_point() and all(_is_frozen(look, p) for look in looks)]
+        if sum(p.numel() for p in still) >= _MOST * sum(p.numel() for p in parameters):
+            found += [p for p in still if all(p is not q for q in found)]
+    return found
+
+
+def _is_frozen(look: Look, parameter: Tensor) -> bool:
+    number = used(look).get(id(parameter))
+    return number is not None and not look.values[number].requires_grad
+
+
+def _freezing_line(course: Course) -> Place | None:
+    """Return the last line before the optimizer's that freezes, else the last of the file, else the optimizer's."""
+    place = course.place
+    if place is None:
+        return None
+    lines = [k for k, line in enumerate(linecache.getlines(place.file), 1) if _FREEZES.search(line.partition("#")[0])]
+    before = [k for k in lines if k <= place.line] or lines
+    return dataclasses.replace(place, line=before[-1]) if before else place
