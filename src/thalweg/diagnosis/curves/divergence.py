@@ -6,9 +6,9 @@ and is healthy looks otherwise: the sum of a variational autoencoder while the w
 
 Thresholds
 - LOST 3: times the start, as in findings/diverged: a loss that climbs so far before it is lost was driven there.
-- STAYED 10: times the start at the end. A loss at initialisation is that of a guess; sums whose weights change reach a
-  few times that, and ten times worse than guessing is no model. Nine tenths of the last steps must lie above LOST, as
-  single batches of one example jump ten-fold, but not all of them at once.
+- STAYED 5: times the start at the end. A loss at initialisation is that of a guess; sums whose weights change reach
+  twice that, and five times worse than guessing is no model. Nine tenths of the last steps must lie above LOST, as
+  single batches of one example jump ten-fold, but not all of them at once. `exploded` asks for a sudden climb, too.
 - SUDDEN 0.05 of the steps (at least 10) for the climb: steps that overshoot grow by a factor each.
 - SPIKE 8 times the noise, and half the start: the second so that a converged curve's own ripples are none.
 - SINKING 0.8: power of the step count by which a negative loss goes on falling. A bounded loss slows down (towards 0),
@@ -26,7 +26,7 @@ from thalweg.diagnosis.curves.shape import end_window
 from thalweg.diagnosis.curves.windows import FEWEST, FloatArray, contrast, finite, levels, wander
 
 LOST = 3.0
-STAYED = 10.0
+STAYED = 5.0
 SUDDEN = 0.05
 SPIKE = 8.0
 SINKING = 0.8

@@ -7,8 +7,8 @@ data rarely tell a power law from an exponential: the interval holds both.
 
 Thresholds
 - SHARE_OF_FALL 0.2 of all that was gained so far. An exponential that has run for two of its time constants would gain
-  0.13 of its fall, a power law t^-0.5 after fifty times its own scale 0.05; a run that stops on the steep part, 0.3 to 1.
-  At the lower end of the interval it must still be LEAST 0.05: the interval of a short run is wide.
+  0.13 of its fall, a power law t^-0.5 after fifty times its own scale 0.05; a run that stops on the steep part, 0.3 or
+  more. At the lower end of the interval it must still be LEAST 0.05: the interval of a short run is wide.
 - SHARE_OF_LOSS 0.1 of the loss itself: less is seldom worth a run twice as long. A loss of almost nothing may go on
   halving for ever: that is a large share of the loss, but a small one of the fall.
 - ANNEALED 0.5: once the rate is below half of what it was when the fit begins, the loss falls because the steps get

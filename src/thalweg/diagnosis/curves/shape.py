@@ -4,8 +4,8 @@ Thresholds
 - The end is the median of the last tenth of the steps, and at least 3: long enough to forget single batches, short
   enough that a curve which is still falling is read where it ended.
 - The start is read over 3, 9, 27, ... steps up to a quarter of the run, as a fall may be over after ten steps or may
-  need a quarter of the run to rise above the noise; the scale at which the fall is clearest counts (Bonferroni). The level is that of
-  the shortest scale whose change is SHARP 4 times its bound: longer ones average the fall itself.
+  need a quarter of the run to rise above the noise; the scale at which the fall is clearest counts (Bonferroni). The
+  level is that of the shortest scale whose change is SHARP 4 times its bound: longer ones average the fall itself.
 """
 
 import dataclasses

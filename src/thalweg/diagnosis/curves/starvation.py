@@ -7,7 +7,7 @@ converged is level long before its end, and one that was starved still falls the
 Thresholds
 - As in `rates`: gone is below a thousandth of the peak, for at least a fifth of the run.
 - What the same sum of rates again would bring must be large by the thresholds of `outlook`.
-- LITTLE 0.05 of the fall came after the rate was gone.
+- LITTLE 0.05 of the fall (for `stranded`: of the start's loss) came after the rate was gone.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.diagnosis.curves.outlook import Gain, continued, is_large
+from thalweg.diagnosis.curves.pace import FAR
 from thalweg.diagnosis.curves.rates import GONE, schedule
 from thalweg.diagnosis.curves.shape import shape
 from thalweg.diagnosis.curves.windows import FloatArray, finite
@@ -46,6 +47,11 @@ class Starvation:
         return is_large(self.share_of_fall, self.share_of_loss) and self.fell_after <= LITTLE * max(
             self.fell_before, 0.0
         )
+
+    @property
+    def stranded(self) -> bool:
+        """Tell whether the rate ran out with most of the start's loss left, whatever the loss was doing."""
+        return self.left >= FAR and self.fell_after <= LITTLE
 
 
 def starvation(loss: ArrayLike, lr: ArrayLike) -> Starvation | None:

@@ -4,7 +4,7 @@ That nothing can be seen to move says little where the noise would hide a fall: 
 have passed unseen, and `still` asks that it be small.
 
 Thresholds
-- STILL 0.02 of the scale (the start; the fall for losses below zero): a change below it between the first and the last
+- STILL 0.005 of the scale (the start; the fall for losses below zero): a change below it between the first and the last
   third of a stretch counts as none even where a curve without noise shows it, and one that the noise could hide must be
   below 0.1 (HIDDEN) of the scale: else a run is too short or too noisy to be called still.
 - AT_FLOOR 0.02 of the floor, or 4 standard errors of the mean: the loss of a constant prediction is known as well as
@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from thalweg.diagnosis.curves.shape import shape
 from thalweg.diagnosis.curves.windows import Contrast, FloatArray, contrast, finite, without_repeat
 
-STILL = 0.02
+STILL = 0.005
 HIDDEN = 0.1
 AT_FLOOR = 0.02
 FROM_START = 0.05
