@@ -54,6 +54,7 @@ class Bench:
         self.aside, self.train = pick[:aside][:_MOST], pick[aside:]
         self.calm = _calm(look)
         self._made: dict[str, Trial] = {}
+        self.others: dict[str, Tensor] = {}  # the same rows, made in another way, by name
 
     def trial(
         self, name: str, *, rate: float = 1.0, settings: Mapping[str, Any] | None = None, steps: int = STEPS, size: int | None = None,
@@ -130,6 +131,8 @@ class Bench:
         x, y = self.x, self.y
         if what == "inputs":
             x = standardised(x)
+        if what in self.others:
+            x = self.others[what]
         if what == "targets" and y.is_floating_point():
             y = standardised(y)
         return x, y

@@ -43,6 +43,7 @@ class Patches:
         for schedule in (LRScheduler, ReduceLROnPlateau):
             self._after(schedule, "__init__", watch.schedule_made)
             self._before(schedule, "step", watch.schedule_stepped)
+        self._after(DataLoader, "__init__", watch.loader_made)
         self._around(DataLoader, "__iter__", watch.around_iter)
         self._around(_BaseDataLoaderIter, "__next__", watch.around_next)
         self._after(torch.optim.Optimizer, "zero_grad", watch.cleared)

@@ -353,12 +353,15 @@ class Watch:
                     note.data[1].append((self._ledger.steps, here(2)))
                 return
 
+    def loader_made(self, loader: Any, *args: Any, **kwargs: Any) -> None:
+        self._loaders[id(loader)] = Loader(loader, here(2))
+
     def around_iter(self, original: Callable[..., Any], loader: Any) -> Any:
         iterator = original(loader)
         if not self._busy and self._process == os.getpid():
             with self._ours():
                 known = self._loaders.get(id(loader))
-                if known is None:
+                if known is None or known.loader is not loader:
                     known = self._loaders[id(loader)] = Loader(loader, here(2))
                 known.epochs += 1
                 if known.epochs <= 6:

@@ -7,3 +7,4 @@ from thalweg.diagnosis.checks.loop.detached import DetachedGraph as DetachedGrap
 from thalweg.diagnosis.checks.loop.resume import ResumeMismatch as ResumeMismatch
 from thalweg.diagnosis.checks.loop.unregistered import UnregisteredModules as UnregisteredModules
 from thalweg.diagnosis.checks.loop.batchnorm import BatchnormStatistics as BatchnormStatistics
+from thalweg.diagnosis.checks.loop.modes import TrainEvalMode as TrainEvalMode

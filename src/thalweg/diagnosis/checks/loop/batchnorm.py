@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import linecache
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, final
 
@@ -17,13 +19,14 @@ from thalweg.diagnosis.checks.loop.telling import seen, tell
 from thalweg.diagnosis.checks.loop.threads import steps_of
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.replay import CannotPlay, can_play, held, losses_of
-from thalweg.diagnosis.watching import Case, Look
+from thalweg.diagnosis.watching import Case, Look, Place
 from thalweg.findings import Finding, Picture, Severity
 
 _MENDED = 0.7  # of the loss in evaluation mode: what right statistics must bring it below
 _WORTH = 0.1  # of the trivial loss, that they must gain
 _FEW = 4  # values of a channel from which its statistics are taken
 _LOOKS = 16
+_MOMENTUM = re.compile(r"momentum\s*=\s*([A-Za-z_]\w*)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +84,21 @@ class BatchnormStatistics(CaseCheck):
         picture = Picture(what=message("loop_checks.seen_mean_off"), values=tuple(norms.off.values()), names=tuple(norms.off))
         return [
             tell(
-                self.name, Severity.CRITICAL, 0.96, said="few-values" if not slow else None, place=case.made.get(id(norms.worst)),
+                self.name, Severity.CRITICAL, 0.96, said="few-values" if not slow else None, place=_setting_line(case.made.get(id(norms.worst))),
                 values=values, evidence=evidence, picture=picture, where={"layer": case.path(norms.worst)}, reckoned="tried",
                 explains=("overfitting", "train-test-mismatch", "train-eval-mode", "harmful-augmentation", "data-leak", "wrong-metric"),
             )
         ]  # fmt: skip
+
+
+def _setting_line(place: Place | None) -> Place | None:
+    """Return the line that sets the momentum, where the layer's own line takes it from a constant of the file."""
+    if place is None or (named := _MOMENTUM.search(linecache.getline(place.file, place.line))) is None:
+        return place
+    for number, line in enumerate(linecache.getlines(place.file), 1):
+        if re.match(rf"\s*{named[1]}\s*(:[^=]*)?=\s*[\d.]", line):
+            return dataclasses.replace(place, line=number)
+    return place
 
 
 def measured(case: Case, looks: Sequence[Look]) -> Norms | None:

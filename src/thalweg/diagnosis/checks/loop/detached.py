@@ -58,15 +58,18 @@ class DetachedGraph(CaseCheck):
         whole = len(lost) == len([p for p in held_by(course) if p.requires_grad])
         tried: Gain | None = None
         if not whole and kind in ("detach", "no_grad"):
-            with _Bridge(op):
-                tried = gain(case, facts, course, looks, lost, bridged=[_bridged(look, op) for look in looks])
+            tried = gain(case, facts, course, looks, lost, mended=[_bridged(look, op) for look in looks], within=_Bridge(op))
         severity, confidence = _weighed(kind, facts.learnt if course is facts.course else None, whole, tried)
         if severity is None:
             return None
         names = names_of(case, lost)
         evidence = [seen("without_gradient_share", len(lost) / max(1, len(held_by(course))), "0")]
         if tried is not None:
-            evidence += [seen("loss_as_is", tried.same), seen("loss_uncut", tried.freed)]
+            clear = tried.clear(_GAIN)
+            evidence += [
+                seen("loss_as_is", tried.same if clear else tried.same_trained),
+                seen("loss_uncut", tried.freed if clear else tried.freed_trained),
+            ]
         return tell(
             self.name, severity, confidence, said=f"cut-{kind}", place=op.place, evidence=evidence,
             values={"names": some(names), "count": len(lost), "function": op.name}, explains=_EXPLAINS,
@@ -79,7 +82,7 @@ def _weighed(kind: Cut, learnt: bool | None, whole: bool, tried: Gain | None) ->
     if whole:
         return Severity.CRITICAL, 0.99
     if tried is not None:
-        if tried.clear(_GAIN):
+        if tried.clear(_GAIN) or (learnt is False and tried.fits):
             return (Severity.WARNING if learnt else Severity.CRITICAL), 0.96
         return (Severity.WARNING if learnt is False else None), 0.75
     if kind in ("numpy", "stepwise"):

@@ -3,8 +3,10 @@
 import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from thalweg.diagnosis.checks.loop.threads import held_by
 from thalweg.diagnosis.watching import Case, Look, Op
@@ -24,7 +26,7 @@ class Call:
 
     @property
     def dropping(self) -> list[Op]:
-        """Return the calls of dropout that drop: modules in training mode, functions that are told to."""
+        """Return the calls that drop units: functions told to, recurrent and attention modules in training mode."""
         return [op for op in self.inner if drops(op)]
 
     @property
@@ -37,6 +39,9 @@ def drops(op: Op) -> bool:
     if op.kind == "function" and op.name in DROPOUT_FUNCTIONS:
         p = op.kwargs.get("p", op.args[1] if len(op.args) > 1 else 0.5)
         return bool(op.kwargs.get("training", op.args[2] if len(op.args) > 2 else True)) and bool(p)
+    if op.kind == "module" and op.training:
+        recurrent = isinstance(op.func, nn.RNNBase) and op.func.num_layers > 1
+        return (recurrent or isinstance(op.func, nn.MultiheadAttention)) and op.func.dropout > 0
     return False
 
 
@@ -78,14 +83,24 @@ def evaluation_calls(case: Case) -> list[Call]:
     teaching = set()
     for look in case.looks:
         behind = {id(op) for number in look.losses() for op in look.ancestors(number)}
-        teaching |= {call.op.place for call in calls(look, models) if id(call.op) in behind}
+        teaching |= {call.op.place for call in calls(look, models) if id(call.op) in behind and not call.op.grad}
     found = []
     for look in [*case.looks, *case.views]:
+        behind = {id(op) for number in look.losses() for op in look.ancestors(number)}
         taken = {number for op in look.ops if op.depth == 0 for number in op.inputs}
         for call in calls(look, models):
-            if call.op.place not in teaching and taken.intersection(call.op.outputs):
+            if id(call.op) not in behind and call.op.place not in teaching and taken.intersection(call.op.outputs):
                 found.append(call)
     return sorted(found, key=lambda call: call.look.step)
+
+
+class Still(TorchFunctionMode):
+    """Let every dropout give back what it is given, also one that is told to drop in both modes."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in DROPOUT_FUNCTIONS:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def in_mode(look: Look, training: bool) -> Look:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +21,15 @@ _FEWEST = 6  # looks: half to train on, half to judge by
 
 @dataclasses.dataclass(frozen=True)
 class Gain:
-    """Losses of looks kept aside: after training on as the script does, and with more let free. `trivial` is that of
-    the best constant answer, NaN if not known.
+    """Losses of looks kept aside, and of those trained on: after training on as the script does, and with more let free.
+
+    `trivial` is the loss of the best constant answer, NaN if not known.
     """
 
     same: float
     freed: float
+    same_trained: float
+    freed_trained: float
     trivial: float
 
     @property
@@ -34,19 +38,25 @@ class Gain:
         level = self.trivial if self.trivial > 0 else self.same
         return (self.same - self.freed) / level if level > 0 else 0.0
 
+    @property
+    def fits(self) -> bool:
+        """Return whether at least what was trained on is fitted far better: enough where nothing was learnt before."""
+        return math.isfinite(self.freed_trained) and self.freed_trained < 0.67 * self.same_trained
+
     def clear(self, share: float) -> bool:
         """Return whether the gain is at least this share and a fifth of what was left."""
         return math.isfinite(self.same) and math.isfinite(self.freed) and self.share >= share and self.freed < 0.8 * self.same
 
 
 def gain(
-    case: Case, facts: Facts, course: Course, looks: Sequence[Look], freed: Sequence[Tensor], *, bridged: Sequence[Look] = (),
+    case: Case, facts: Facts, course: Course, looks: Sequence[Look], freed: Sequence[Tensor], *,
+    mended: Sequence[Look] = (), within: contextlib.AbstractContextManager[Any] = contextlib.nullcontext(),  # noqa: B008 - does nothing
 ) -> Gain | None:  # fmt: skip
     """Return what comes of training on with `freed` among the parameters; None where that cannot be tried.
 
-    `bridged` are the same looks with something mended, for the second half of the experiment.
+    The second half of the experiment takes the looks `mended`, if given, and runs inside `within`.
     """
-    pairs = [(a, b) for a, b in zip(looks, bridged or looks, strict=True) if can_play(a)]
+    pairs = [(a, b) for a, b in zip(looks, mended or looks, strict=True) if can_play(a)]
     if len(pairs) < _FEWEST or course.optimizer is None or facts.left <= 0:
         return None
     train, aside = pairs[::2], pairs[1::2]
@@ -54,13 +64,15 @@ def gain(
         with held(case) as lent, _free(freed):
             same = _after(course, [a for a, _ in train], [a for a, _ in aside], (), facts)
             lent.to_end()
-            other = _after(course, [b for _, b in train], [b for _, b in aside], freed, facts)
+            with within:
+                other = _after(course, [b for _, b in train], [b for _, b in aside], freed, facts)
     except CannotPlay:
         return None
-    return Gain(same, other, trivial_of(looks))
+    return Gain(same[0], other[0], same[1], other[1], trivial_of(looks))
 
 
-def _after(course: Course, train: Sequence[Look], aside: Sequence[Look], freed: Sequence[Tensor], facts: Facts) -> float:
+def _after(course: Course, train: Sequence[Look], aside: Sequence[Look], freed: Sequence[Tensor], facts: Facts) -> tuple[float, float]:
+    """Return the losses of looks kept aside and of those trained on, after some steps."""
     with fresh(course, 1.0, {}) as optimizer:
         group = optimizer.param_groups[0]
         own = group["params"]
@@ -70,8 +82,13 @@ def _after(course: Course, train: Sequence[Look], aside: Sequence[Look], freed: 
             losses = rerun(course, train, STEPS, optimizer=optimizer, until=facts.until)
         finally:
             group["params"] = own
-    count = float(np.mean([len(look.losses()) for look in aside]))
-    return float(np.mean(losses_of(aside))) / count if losses and math.isfinite(losses[-1]) else math.inf
+    if not losses or not math.isfinite(losses[-1]):
+        return math.inf, math.inf
+    return _level(aside), _level(train)
+
+
+def _level(looks: Sequence[Look]) -> float:
+    return float(np.mean(losses_of(looks))) / float(np.mean([len(look.losses()) for look in looks]))
 
 
 @contextlib.contextmanager

@@ -82,4 +82,6 @@ def _place(case: Case, look: Look, op: Op, target: int, made: Op | None, is_targ
     if is_target:
         maker = look.maker(target)
         return (maker.place if maker is not None else None) or op.place
-    return (place_of(case, made) if made is not None and made.module is None else made.place if made else None) or op.place
+    return (
+        place_of(case, made) if made is not None and made.module is None else made.place if made else None
+    ) or op.place

@@ -35,7 +35,10 @@ def falling_reward(code: str, facts: Facts) -> list[Finding]:
     noise = float(np.sqrt(first.var() / len(first) + last.var() / len(last)))
     if op is None or op.place is None or not last.mean() < first.mean() - 3 * max(noise, 1e-12):
         return []
-    evidence = [seen("reward_start", float(first.mean())), seen("reward_end", float(last.mean()), f"> {first.mean():.3g}")]
+    evidence = [
+        seen("reward_start", float(first.mean())),
+        seen("reward_end", float(last.mean()), f"> {first.mean():.3g}"),
+    ]
     return [
         tell(code, Severity.CRITICAL, 0.85, place=op.place, said="reward-minimised", evidence=evidence, values={},
              reckoned="trend", explains=("lr-too-high", "wrong-metric", "underfitting", "overfitting", "lr-too-low"))
@@ -66,7 +69,11 @@ def _weighted(look: Look) -> tuple[Op, int] | None:
         return None
     chosen, weight = op.inputs if sides[0] else op.inputs[::-1]
     maker = look.source(chosen)
-    likely = maker is not None and maker.name in _PICKS and any(step.name in ("logsumexp", "log_softmax") for step in look.trail(chosen))
+    likely = (
+        maker is not None
+        and maker.name in _PICKS
+        and any(step.name in ("logsumexp", "log_softmax") for step in look.trail(chosen))
+    )
     return (op, weight) if likely else None
 
 

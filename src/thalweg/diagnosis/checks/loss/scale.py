@@ -15,13 +15,14 @@ from thalweg.diagnosis.checks.loss.tracing import kept
 from thalweg.diagnosis.checks.loss.trying import Met, fit_left, train_with
 from thalweg.diagnosis.checks.saying import place_of
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.replay import CannotPlay, Held, held, loss_of, play
+from thalweg.diagnosis.replay import CannotPlay, Held, held, leaves, loss_of, play
 from thalweg.diagnosis.watching import Case, Look, Op, Place
 from thalweg.findings import Finding, Severity
 
 _LEFT = 0.5  # of the trivial loss: what a network that learnt has less of
 _TIMES = 4.0  # by which a loss must be off its mean before that can be a cause
 _HELPS = 0.7  # of what is left: to what the change must bring it
+_HELPS_TERMS = 0.85  # the same for terms: it takes longer to show
 _STEPS = 100
 _MOST = 24  # looks that are trained on again
 _LARGE = ("lr-too-high", "non-finite", "exploding-gradients", "dead-relu", "saturated-units", "unscaled-targets",
@@ -46,9 +47,10 @@ class LossScale(CaseCheck):
         mets = [(look, met) for look, met in facts.meets if look in facts.playable][:_MOST]
         if not mets or facts.course is None or len(mets[0][0].losses()) != 1:
             return []
-        parts = terms(mets[0][0], mets[0][0].losses()[0])
+        look = mets[0][0]
+        parts = terms(look, look.losses()[0])
         fits = [part for part in parts if part.met is not None]
-        if not fits or not _is_off(fits, parts):
+        if not fits or not (_is_off(fits) or _uneven(parts, look, mets[0][1].target)):
             return []
         with held(case) as lent:
             try:
@@ -56,15 +58,19 @@ class LossScale(CaseCheck):
                 broken = bool(len(facts.loss)) and not math.isfinite(facts.loss[-1])
                 if not lent.has_start or not (broken or left > _LEFT):
                     return []
-                return self._terms(case, facts, lent, mets, (left, parts)) or self._whole(case, facts, lent, mets, (left, fits))
+                return self._terms(case, facts, lent, mets, (left, parts)) or self._whole(
+                    case, facts, lent, mets, (left, fits)
+                )
             except CannotPlay:
                 return []
 
-    def _whole(self, case: Case, facts: Facts, lent: Held, mets: Sequence[Met], known: tuple[float, list[Term]]) -> list[Finding]:
+    def _whole(
+        self, case: Case, facts: Facts, lent: Held, mets: Sequence[Met], known: tuple[float, list[Term]]
+    ) -> list[Finding]:
         """Find a loss that is a multiple of its mean."""
         left, fits = known
         mass = sum(fit.mass for fit in fits)
-        if 1 / _TIMES < mass < _TIMES:
+        if not _is_off(fits):
             return []
         after, before = _tried(facts, lent, mets, lambda look: loss_of(look) / mass)
         if not after < _HELPS * min(left, before) or not after < 0.9:
@@ -81,35 +87,41 @@ class LossScale(CaseCheck):
                  values=values, reckoned="trial", explains=_LARGE if summed else _SMALL)
         ]  # fmt: skip
 
-    def _terms(self, case: Case, facts: Facts, lent: Held, mets: Sequence[Met], known: tuple[float, list[Term]]) -> list[Finding]:
+    def _terms(
+        self, case: Case, facts: Facts, lent: Held, mets: Sequence[Met], known: tuple[float, list[Term]]
+    ) -> list[Finding]:
         """Find errors that are averaged over entries beside a term of what is learned alone that is not."""
         left, parts = known
-        if (off := _uneven(parts)) is None:
-            return []
-        after, before = _tried(facts, lent, mets, lambda look: _evened(look, off))
-        if not after < _HELPS * min(left, before):
-            return []
         look, met = mets[0]
+        if (off := _uneven(parts, look, met.target)) is None:
+            return []
+        after, before = _tried(facts, lent, mets, lambda look: _evened(look, off), 3 * _STEPS)
+        if not after < _HELPS_TERMS * min(left, before):
+            return []
         evidence = [seen("terms_apart", off, "1"), seen("left_as_is", before), seen("left_evened", after)]
         return [
-            tell(self.name, Severity.CRITICAL, 0.95, place=place_of(case, met.op), said="terms-apart", evidence=evidence,
+            tell(self.name, Severity.CRITICAL, 0.93, place=place_of(case, met.op), said="terms-apart", evidence=evidence,
                  values={"factor": f"{off:.3g}"}, reckoned="trial", explains=(*_SMALL, "over-regularized", "dead-relu"))
         ]  # fmt: skip
 
 
-def _is_off(fits: list[Term], parts: list[Term]) -> bool:
-    mass = sum(fit.mass for fit in fits)
-    return not 1 / _TIMES < mass < _TIMES or _uneven(parts) is not None
+def _is_off(fits: list[Term]) -> bool:
+    return not 1 / _TIMES < sum(fit.mass for fit in fits) < _TIMES
 
 
-def _uneven(parts: list[Term]) -> float | None:
-    """Return how much more an entry of a term without targets weighs than one of the errors; None where it does not."""
+def _uneven(parts: list[Term], look: Look, target: int) -> float | None:
+    """Return the entries of a row over which errors alone are averaged; None where the other terms are, too.
+
+    That an entry of another term weighs about as many times more than one of the errors shows it.
+    """
     fits = [part for part in parts if part.met is not None]
     others = [part for part in parts if part.met is None and part.count > 1]
-    if not fits or not others:
+    rows = (look.values[target].shape or (0,))[0]
+    if len(fits) != 1 or not others or not rows:
         return None
-    off = max(abs(part.weight) for part in others) / max(abs(fit.weight) for fit in fits)
-    return off if off >= _TIMES else None
+    size = fits[0].count / rows
+    off = max(abs(part.weight) for part in others) / abs(fits[0].weight)
+    return size if size >= _TIMES and size / 5 <= off <= 5 * size else None
 
 
 def _evened(look: Look, off: float) -> Tensor:
@@ -131,13 +143,15 @@ def _by(part: Term) -> float:
     return float(part.count) if reduction == "mean" else 1.0
 
 
-def _tried(facts: Facts, lent: Held, mets: Sequence[Met], loss: Callable[[Look], Tensor]) -> tuple[float, float]:
+def _tried(
+    facts: Facts, lent: Held, mets: Sequence[Met], loss: Callable[[Look], Tensor], steps: int = _STEPS
+) -> tuple[float, float]:
     """Return what is left of the trivial loss after steps down another loss, and after as many down the script's own."""
     assert facts.course is not None
     looks, left = [look for look, _ in mets], []
     for way in (loss, loss_of):
         lent.to_start()
-        train_with(facts.course, looks, _STEPS, way, until=facts.until)
+        train_with(facts.course, looks, steps, way, until=facts.until)
         left.append(fit_left(mets))
     after, before = left
     return (after if math.isfinite(after) else math.inf), (before if math.isfinite(before) else math.inf)
@@ -145,8 +159,6 @@ def _tried(facts: Facts, lent: Held, mets: Sequence[Met], loss: Callable[[Look],
 
 def _doubled(look: Look, target: int) -> float | None:
     """Return by how much the loss grows when every row comes twice."""
-    from thalweg.diagnosis.replay import leaves
-
     value = kept(look, target)
     rows = len(value) if value is not None and value.dim() else 0
     twice = {n: torch.cat([t, t]) for n in leaves(look) if (t := look.tensors[n]).dim() and len(t) == rows}

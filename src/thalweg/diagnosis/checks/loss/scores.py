@@ -67,7 +67,10 @@ def _miss(look: Look, met: Meeting) -> float | None:
         return miss if miss > _FLOOR else 0.0
     if met.kind == "binary_cross_entropy":
         return _cut_off(look, met)
-    if met.kind == "poisson" and met.op.kwargs.get("log_input", met.op.args[2] if len(met.op.args) > 2 else True) is False:
+    if (
+        met.kind == "poisson"
+        and met.op.kwargs.get("log_input", met.op.args[2] if len(met.op.args) > 2 else True) is False
+    ):
         value = kept(look, met.prediction)
         return None if value is None else float((value < 0).double().mean())
     return None

@@ -126,7 +126,11 @@ def _measures(look: Look, tensors: Mapping[int, Tensor], trail: list[Op]) -> Ite
         if op.name in _ERRORS and len(op.inputs) > 1 and any(n in known for n in op.inputs):
             yield _Measure(op, op.outputs[0], -1, "error")
         elif op.name in ("sub", "rsub", "__rsub__", "__sub__") and _meets(look, op, known):
-            yield from (_Measure(step, step.outputs[0], -1, "error") for step in trail if _measures_size(look, step, op.outputs[0]))
+            yield from (
+                _Measure(step, step.outputs[0], -1, "error")
+                for step in trail
+                if _measures_size(look, step, op.outputs[0])
+            )
         elif op.name in _LOGS and op.inputs[0] in known and _is_picked(look, tensors, trail, op, known):
             yield _Measure(op, op.outputs[0], 1, "likelihood")
         elif op.name == "cosine_similarity" and _is_all(look, trail, op):

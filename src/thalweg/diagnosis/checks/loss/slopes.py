@@ -7,7 +7,9 @@ from torch import Tensor
 from thalweg.diagnosis.checks.loss.tracing import CLAMPS, PASSING, constant
 from thalweg.diagnosis.watching import Look, Op, Ref
 
-_RISING = PASSING | CLAMPS | frozenset("sum mean log log1p exp sqrt sigmoid tanh relu softplus logsumexp cumsum log_".split())
+_RISING = (
+    PASSING | CLAMPS | frozenset("sum mean log log1p exp sqrt sigmoid tanh relu softplus logsumexp cumsum log_".split())
+)
 
 
 def slope_of(look: Look, tensors: Mapping[int, Tensor], trail: list[Op], number: int) -> int | None:

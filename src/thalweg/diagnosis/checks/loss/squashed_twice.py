@@ -72,7 +72,9 @@ def _unnamed(name: str, case: Case, facts: Facts) -> list[Finding]:
     evidence = [seen("lowest_loss", floor, "0"), seen("loss_end", facts.end)]
     place = place_of(case, origin(look, met.prediction)) or place_of(case, met.op)
     return [
-        tell(name, critical_unless_learnt(facts), 0.95, place=place, evidence=evidence, values=values, explains=_EXPLAINS)
+        tell(
+            name, critical_unless_learnt(facts), 0.95, place=place, evidence=evidence, values=values, explains=_EXPLAINS
+        )
     ]
 
 

@@ -8,7 +8,16 @@ from thalweg.diagnosis.checks.loss.trying import entries
 from thalweg.diagnosis.meeting import Meeting, meetings
 from thalweg.diagnosis.watching import Look, Op, Ref
 
-_ADDS = {"add": 1.0, "__add__": 1.0, "add_": 1.0, "__iadd__": 1.0, "__radd__": 1.0, "sub": -1.0, "__sub__": -1.0, "sub_": -1.0}
+_ADDS = {
+    "add": 1.0,
+    "__add__": 1.0,
+    "add_": 1.0,
+    "__iadd__": 1.0,
+    "__radd__": 1.0,
+    "sub": -1.0,
+    "__sub__": -1.0,
+    "sub_": -1.0,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,7 +73,17 @@ def _step(look: Look, op: Op, weight: float, count: int) -> list[tuple[int, floa
         return [(first, weight if op.name == "sum" else weight * count / max(size, 1))]
     if op.name == "neg":
         return [(first, -weight)]
-    if op.name in PASSING and op.name not in ("cat", "stack", "expand", "__getitem__", "select", "narrow", "chunk", "split", "index_select"):
+    if op.name in PASSING and op.name not in (
+        "cat",
+        "stack",
+        "expand",
+        "__getitem__",
+        "select",
+        "narrow",
+        "chunk",
+        "split",
+        "index_select",
+    ):
         return [(first, weight)]
     if op.name in _ADDS:
         shapes = {look.values[n].shape for n in op.inputs if look.values[n].requires_grad}
@@ -76,8 +95,14 @@ def _step(look: Look, op: Op, weight: float, count: int) -> list[tuple[int, floa
         return [(first, -weight)] if len(op.inputs) == 1 else None
     if op.name in ("mul", "__mul__", "mul_", "div", "true_divide", "__truediv__", "div_") and len(op.args) == 2:
         left, right = op.args
-        factor, inner = (constant(look, right), left) if constant(look, right) is not None else (constant(look, left), right)
-        if factor is None or not isinstance(inner, Ref) or (op.name.strip("_") in ("div", "true_divide", "truediv") and (inner is right or not factor)):
+        factor, inner = (
+            (constant(look, right), left) if constant(look, right) is not None else (constant(look, left), right)
+        )
+        if (
+            factor is None
+            or not isinstance(inner, Ref)
+            or (op.name.strip("_") in ("div", "true_divide", "truediv") and (inner is right or not factor))
+        ):
             return None
         return [(inner.number, weight / factor if "div" in op.name else weight * factor)]
     return None

@@ -141,7 +141,9 @@ def are_probabilities(rows: Tensor, dim: int = 1) -> bool:
 def outside(look: Look, number: int) -> int:
     """Return the number under which the program outside modules knows a value, where it does."""
     inner = look.inner(number)
-    return next((n for n in range(len(look.values) - 1, -1, -1) if look.inner(n) == inner and _is_outside(look, n)), number)
+    return next(
+        (n for n in range(len(look.values) - 1, -1, -1) if look.inner(n) == inner and _is_outside(look, n)), number
+    )
 
 
 def _is_outside(look: Look, number: int) -> bool:
@@ -161,4 +163,3 @@ def axis_of(look: Look, op: Op) -> int | None:
     if not isinstance(said, int):
         said = -1 if op.name == "gumbel_softmax" else (0 if rank in (1, 3) else 1)
     return said % rank
-

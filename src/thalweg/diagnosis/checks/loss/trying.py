@@ -16,7 +16,9 @@ from thalweg.diagnosis.watching import Course, Look
 Met = tuple[Look, Meeting]
 
 
-def train_with(course: Course, looks: Sequence[Look], steps: int, loss: Callable[[Look], Tensor], *, until: float) -> None:
+def train_with(
+    course: Course, looks: Sequence[Look], steps: int, loss: Callable[[Look], Tensor], *, until: float
+) -> None:
     """Take steps down another loss from today's weights, with the course's optimizer as it was before its first step.
 
     Raises `CannotPlay`.
@@ -35,21 +37,34 @@ def train_with(course: Course, looks: Sequence[Look], steps: int, loss: Callable
 
 
 def fit_left(mets: Sequence[Met]) -> float:
-    """Return which share of the best constant answer's loss is left with today's weights, however the script reduces it.
+    """Return which share is left, with today's weights, of the way from the best constant answer to a perfect one.
 
-    It is NaN where that is not known and infinite where predictions are no numbers. Raises `CannotPlay`.
+    The script's own reduction does not matter. NaN where that is not known, infinite where predictions are no numbers.
+    Raises `CannotPlay`.
     """
     kinds = {met.kind for _, met in mets}
     targets = [target for look, met in mets if (target := kept(look, met.target)) is not None]
     trivial = trivial_loss(next(iter(kinds)), targets) if len(kinds) == 1 and len(targets) == len(mets) else None
-    if not trivial:
+    if trivial is None:
         return math.nan
     errors = []
     for look, met in mets:
         number = outside(look, met.op.outputs[0])
         errors.append(_mean_error(met, look, play(look, [number], grad=False)[number]))
-    total = sum(errors) / len(errors)
-    return total / trivial if math.isfinite(total) else math.inf
+    total, best = sum(errors) / len(errors), _best(mets[0][1].kind, targets)
+    if trivial <= best:
+        return math.nan
+    return (total - best) / (trivial - best) if math.isfinite(total) else math.inf
+
+
+def _best(kind: str, targets: Sequence[Tensor]) -> float:
+    """Return the loss of a perfect answer: the entropy of targets that are probabilities themselves."""
+    flat = [target.double() for target in targets]
+    if kind.startswith("binary_cross_entropy"):
+        return float(torch.cat([(torch.special.entr(t) + torch.special.entr(1 - t)).flatten() for t in flat]).mean())
+    if kind == "cross_entropy" and targets[0].is_floating_point():
+        return float(torch.cat([torch.special.entr(t).sum(1).flatten() for t in flat]).mean())
+    return 0.0
 
 
 def _mean_error(met: Meeting, look: Look, value: Tensor) -> float:

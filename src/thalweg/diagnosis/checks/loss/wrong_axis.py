@@ -100,7 +100,12 @@ def _summed_over(look: Look, op: Op) -> int | None:
             continue
         if user.name in ("dropout", "dropout_", "float", "to", "half", "type_as", "clone", "contiguous"):
             number = look.inner(user.outputs[0])
-        elif user.name in ("matmul", "bmm", "__matmul__") and len(inputs) == 2 and inputs[0] == number and inputs[1] != number:
+        elif (
+            user.name in ("matmul", "bmm", "__matmul__")
+            and len(inputs) == 2
+            and inputs[0] == number
+            and inputs[1] != number
+        ):
             return rank - 1 if rank > 2 else None
         elif user.name in PASSING:
             return None

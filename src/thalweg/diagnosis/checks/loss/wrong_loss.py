@@ -114,10 +114,12 @@ def _unsigned(look: Look) -> Op | None:
 
 
 def _rounds(view: Look) -> bool:
-    """Return whether numbers of a network are rounded and compared for equality."""
+    """Return whether numbers of a network are rounded, and then compared for equality or made whole numbers for good."""
     for op in view.ops:
-        if op.name in ("eq", "__eq__", "equal", "ne", "__ne__", "accuracy_score") and op.inputs:
-            if any(before.name in ("round", "round_", "rint") for number in op.inputs for before in view.trail(number)):
+        if op.name in ("eq", "__eq__", "equal", "ne", "__ne__", "long", "int", "to", "numpy") and op.inputs:
+            whole = op.name != "to" or not view.values[op.outputs[0]].dtype.is_floating_point
+            trail = [before.name for number in op.inputs for before in view.trail(number)] if whole else []
+            if "round" in trail or "round_" in trail:
                 return True
     return False
 

@@ -74,8 +74,8 @@ class NonFinite(CaseCheck):
                 losses = rerun(facts.course, looks, 2 * case.broken[0] + 50, until=until)
             except CannotPlay:
                 return None
-            if losses and math.isfinite(losses[-1]):
-                return None
+            if len(losses) < 5 or math.isfinite(losses[-1]) or max(map(abs, losses[:-1])) > 5 * abs(losses[0]) + 1e-9:
+                return None  # it holds, or its steps drive it there
             return _first(facts, near=None)
 
     def _at_end(self, case: Case, facts: Facts) -> tuple[Op, str, tuple[float, float]] | None:
