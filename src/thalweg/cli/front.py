@@ -16,6 +16,7 @@ from thalweg.core.columns import wrap
 
 VERBS = {  # verb: (module, attribute, block of the help page)
     "train": ("thalweg.cli.train", "command", "make"),
+    "diagnose": ("thalweg.cli.diagnose", "command", "make"),
     "rates": ("thalweg.cli.rates", "command", "make"),
     "predict": ("thalweg.cli.predict", "command", "make"),
     "runs": ("thalweg.cli.runs", "command", "look"),

@@ -38,7 +38,7 @@ class Eye:
     def close(self) -> None:
         """Stop watching."""
         if self._finder in sys.meta_path:
-            sys.meta_path.remove(self._finder)  # type: ignore[arg-type]
+            sys.meta_path.remove(self._finder)
         while self._undo:
             setattr(*self._undo.pop())
         if self.watch is not None:

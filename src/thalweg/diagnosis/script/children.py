@@ -1,152 +1,193 @@
-"""Training in child processes: each child watches itself and leaves a record, the parent puts them together."""
+"""Training in child processes: each is watched where it runs, and leaves its answer in a folder of the parent's."""
 
-import contextlib
 import dataclasses
+import functools
 import json
+import multiprocessing.process
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from thalweg.core import Message, message
-from thalweg.diagnosis.answer import Diagnosis
-from thalweg.diagnosis.watching import Watch
-from thalweg.findings import Evidence, Finding, Severity, Where
+from thalweg.diagnosis.script.attaching import Eye
+from thalweg.diagnosis.script.leaving import forget_handlers
+from thalweg.diagnosis.script.running import is_limit
 
-_ROUNDING = 1e-4  # relative difference of sums of parameters that rounding does not make
-_CHILD_BUDGET = 5.0  # seconds of experiments in a child: its parent waits for it
+BUDGET = 10.0  # seconds of experiments in a child, for which its parent may wait
+LIMITED = 5  # exit code of a process that was ended by a limit
+_QUIET = ("torch.utils.data.", "multiprocessing.managers", "multiprocessing.resource_")  # whose processes never train
+_following: list["Children"] = []
+_Process = multiprocessing.process.BaseProcess
 
 
 class Children:
-    """Follow forked children of a watched script. As a context, it holds their records and removes them at the end."""
+    """Follow the children of a watched process. As a context, it holds their records and removes them at its end.
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._parent = os.getpid()
+    `programs` are the other programs that the script started, which are not followed.
+    """
+
+    def __init__(self, eye: Eye) -> None:
+        self.eye = eye
+        self.started = 0
+        self.programs: list[str] = []
+        self._parent, self._begun = os.getpid(), time.perf_counter()
         self._folder = Path(tempfile.mkdtemp(prefix="thalweg-"))
-        self._on = False
+        self._undo: list[tuple[Any, str, Any]] = []
+        self._left = False
 
     def __enter__(self) -> Self:
-        self._on = True
-        os.register_at_fork(after_in_child=self._forked)
+        if not _following:
+            _register()
+        _following.append(self)
+        self._replace(_Process, "start", self._starting(_Process.start))
+        self._replace(subprocess.Popen, "__init__", self._noting(subprocess.Popen.__init__))
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._on = False
+        _following.remove(self)
+        while self._undo:
+            setattr(*self._undo.pop())
         if os.getpid() == self._parent:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _forked(self) -> None:
-        if self._on:
-            self._watch.child()
+    def records(self) -> list[dict[str, Any]]:
+        """Return what the children left, in the order in which they ended."""
+        files = sorted(self._folder.glob("*.json"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
-    def left(self, status: int) -> None:
-        """Write what a child saw, as it leaves; a child that trained nothing writes nothing."""
-        if os.getpid() == self._parent or not self._on:
+    def forked(self) -> None:
+        """Begin anew in a child."""
+        forget_handlers()
+        self._begun, self._left = time.perf_counter(), False
+        self.eye.child()
+
+    def leave(self, *, budget: float = BUDGET) -> None:
+        """Write what this process saw, if it is a child that trained."""
+        if os.getpid() == self._parent or self._left:
             return
-        self._on = False
-        case = self._watch.case()
-        if not case.steps:
+        self._left = True
+        write_record(self.eye, self._folder, budget=budget, seconds=time.perf_counter() - self._begun)
+
+    def _replace(self, owner: Any, name: str, value: Any) -> None:
+        self._undo.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+    def _starting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Let a process that is started run under a watch, by whatever means it is started."""
+
+        @functools.wraps(original)
+        def start(process: Any) -> None:
+            home = getattr(getattr(process, "_target", None), "__module__", None) or ""
+            if os.getpid() != self._parent or home.startswith(_QUIET):
+                return original(process)
+            self.started += 1
+            limits = (self.eye.max_steps, self.eye.max_seconds)
+            process.run = Followed(process=process, folder=str(self._folder), limits=limits)
+            try:
+                return original(process)
+            finally:
+                process.__dict__.pop("run", None)
+
+        return start
+
+    def _noting(self, original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
+        def __init__(popen: Any, args: Any, *rest: Any, **named: Any) -> None:
+            original(popen, args, *rest, **named)
+            words = [args] if isinstance(args, str | bytes | os.PathLike) else list(args)
+            shown = " ".join(os.fsdecode(word) for word in words)
+            self.programs.append(shown if len(shown) <= 60 else shown[:59] + "…")
+
+        return __init__
+
+
+@dataclasses.dataclass(kw_only=True)
+class Followed:
+    """Run a process's own `run` under a watch: in a forked process the one that is there, else one of its own."""
+
+    process: Any
+    folder: str
+    limits: tuple[int | None, float | None]
+
+    def __call__(self) -> None:
+        """Run it, and leave a record."""
+        self.process.__dict__.pop("run", None)
+        if _following:  # forked
+            self._run(_following[-1].leave)
             return
-        from thalweg.diagnosis.judging import judge
+        eye = Eye(max_steps=self.limits[0], max_seconds=self.limits[1])
+        eye.child()
+        begun = time.perf_counter()
+        eye.open()
 
-        with contextlib.suppress(Exception):
-            self._watch.detach()
-            diagnosis = judge(case, budget=_CHILD_BUDGET)
-            record = {
-                "rank": _rank(),
-                "fingerprints": self._watch.fingerprints,
-                "place": dataclasses.astuple(case.courses[0].place) if case.courses[0].place else None,
-                "clip": next((dataclasses.astuple(n.place) for n in case.notes if n.kind == "clip" and n.place), None),
-            }
-            import pickle
+        def leave(*, budget: float = BUDGET) -> None:
+            write_record(eye, Path(self.folder), budget=budget, seconds=time.perf_counter() - begun)
 
-            (self._folder / f"{os.getpid()}.pickle").write_bytes(pickle.dumps(diagnosis))
-            (self._folder / f"{os.getpid()}.json").write_text(json.dumps(record), encoding="utf-8")
+        from thalweg.diagnosis.script.tracebacks import hidden
 
-    def join(self, own: Diagnosis) -> Diagnosis:
-        """Return the answer for the script: its own, or that of its children where it trained nothing itself."""
-        files = sorted(self._folder.glob("*.json"))
-        if not files:
-            return own
-        import pickle  # our own files, written by our own children a moment ago
+        with hidden():
+            self._run(leave)
 
-        records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-        answers: list[Diagnosis] = [pickle.loads(file.with_suffix(".pickle").read_bytes()) for file in files]
-        if own.steps:
-            answers.insert(0, own)
-        found = desync(records)
-        findings = ([found] if found else []) + _once([f for answer in answers for f in answer.findings], found)
-        worst = max(answers, key=lambda answer: (answer.verdict == "sick", answer.steps))
-        return dataclasses.replace(
-            worst,
-            verdict="sick" if found else worst.verdict,
-            findings=tuple(findings),
-            steps=max(answer.steps for answer in answers),
-            seconds=max(own.seconds, worst.seconds),
-        )
+    def _run(self, leave: Callable[..., None]) -> None:
+        budget = BUDGET
+        try:
+            self.process.run()
+        except KeyboardInterrupt:
+            budget = 1.0
+            raise
+        except BaseException as error:
+            if is_limit(error):
+                raise SystemExit(LIMITED) from None
+            raise
+        finally:
+            leave(budget=budget)
 
 
-def desync(records: Sequence[dict[str, Any]]) -> Finding | None:
-    """Return the finding that replicas drifted apart: equal at first, different for good at the end.
+def write_record(eye: Eye, folder: Path, *, budget: float, seconds: float) -> None:
+    """Write what an eye saw in a child: its answer, and what tells replicas apart. Nothing if it trained nothing."""
+    if not eye.steps():
+        return
+    try:
+        from thalweg.diagnosis.script.finishing import answer
+        from thalweg.diagnosis.script.plain import to_json
 
-    `records` hold `fingerprints`: for each process a list of (step, one sum for each parameter). Replicas that are
-    brought together again now and then (local SGD) are healthy.
-    """
-    tables = [dict((int(step), sums) for step, sums in record["fingerprints"]) for record in records]
-    if len(tables) < 2:
-        return None
-    common = sorted(set.intersection(*(set(table) for table in tables)))
-    shapes = {len(table[step]) for table in tables for step in common}
-    if len(common) < 4 or len(shapes) != 1:
-        return None
-    gaps = [_gap([table[step] for table in tables]) for step in common]
-    half = len(gaps) // 2
-    if gaps[0] > 1e-2 or min(gaps[half:]) < _ROUNDING or gaps[-1] < 10 * _ROUNDING:
-        return None
-    first = next(step for step, gap in zip(common, gaps, strict=True) if gap > _ROUNDING)
-    places = [record.get("clip") for record in records]
-    place = next((p for p in places if p), None) if len({bool(p) for p in places}) == 2 else None
-    place = place or next((record.get("place") for record in records if record.get("place")), None)
-    where = Where(step=first, file=place[0] if place else None, line=place[1] if place else None)
-    key = "unequal_clip" if len({bool(p) for p in places}) == 2 else "desync"
-    return Finding(
-        code="replica-desync", category="loop", severity=Severity.CRITICAL, confidence=0.98,
-        reckoned=message("findings.fact"), cause=message(f"diagnose.{key}", number=len(tables), step=first),
-        remedy=message(f"diagnose.{key}_cure"), where=where,
-        evidence=(Evidence(what=message("diagnose.gap"), value=max(gaps), healthy=f"< {_ROUNDING:g}"),),
-    )  # fmt: skip
+        record: dict[str, Any] = {"pid": os.getpid(), "rank": eye.rank}
+        record["fingerprints"] = [list(entry) for entry in eye.watch.fingerprints] if eye.watch is not None else []
+        record["acts"] = _acts(eye)
+        # replicas train alike: one of them makes the experiments, the others say what is a fact
+        record["diagnosis"] = to_json(answer(eye, budget=0.0 if eye.rank else budget, seconds=seconds))
+        text = json.dumps(record)
+        unfinished = folder / f"{os.getpid()}.part"
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(folder / f"{os.getpid()}.json")
+    except Exception as error:
+        if os.environ.get("THALWEG_DEBUG"):
+            sys.stderr.write(f"thalweg: {error!r}\n")
 
 
-def _gap(sums: Sequence[Sequence[float]]) -> float:
-    """Return the largest difference between processes over parameters, as a share of the parameters' size."""
-    size = max((abs(value) for row in sums for value in row), default=0.0) or 1.0
-    return max((max(column) - min(column) for column in zip(*sums, strict=True)), default=0.0) / size
+def _acts(eye: Eye) -> list[list[Any]]:
+    """Return what the script did beside its steps and where: replicas do the same."""
+    case = eye.case()
+    notes = case.notes if case is not None else []
+    found = [
+        [n.kind, n.place.file, n.place.line]
+        for n in notes
+        if n.place is not None and n.kind in ("clip", "schedule", "optimizer")
+    ]
+    return [act for k, act in enumerate(found) if act not in found[:k]]
 
 
-def _once(findings: Sequence[Finding], first: Finding | None) -> list[Finding]:
-    """Keep one finding of a code; beside drifting replicas all else is a remark."""
-    kept: dict[str, Finding] = {}
-    for finding in findings:
-        known = kept.get(finding.code)
-        if known is None or finding.confidence > known.confidence:
-            kept[finding.code] = finding
-    from thalweg.findings import ranked
+@functools.cache
+def _register() -> None:
+    """Hear of forks; this cannot be taken back, so it is done once and asks who is listening."""
 
-    if first is None:
-        return ranked(list(kept.values()))
-    return [dataclasses.replace(finding, severity=Severity.NOTE) for finding in kept.values()]
+    def in_child() -> None:
+        for one in _following:
+            one.forked()
 
-
-def _rank() -> int | None:
-    import torch
-
-    ready = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return torch.distributed.get_rank() if ready else None
-
-
-def unfollowed() -> Message:
-    """Say that another program was started, which is not watched."""
-    return message("diagnose.subprocess")
+    os.register_at_fork(after_in_child=in_child)

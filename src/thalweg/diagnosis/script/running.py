@@ -2,16 +2,19 @@
 
 import builtins
 import dataclasses
+import os
 import signal
 import sys
 import threading
+import time
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from thalweg.core import UsageError
-from thalweg.diagnosis.script.source import Program
+from thalweg.diagnosis.script.source import NoProgram, Program
 from thalweg.diagnosis.script.tracebacks import hidden, show
+
+_PATIENCE = 15.0  # seconds for children whose limits ended them, too, to leave a record
 
 
 class OutOfTime(BaseException):
@@ -33,10 +36,11 @@ def run(program: Program, args: Sequence[str]) -> Ending:
 
     The process is left as the program left it: its main module, arguments and import path stay.
     """
+    process = os.getpid()
     with hidden():
         ending = _ended(lambda: _execute(program, args))
-        if not ending.limited:
-            waited = _ended(_wait_for_the_rest)
+        if os.getpid() == process:
+            waited = _ended(lambda: _wait_for_the_rest(_PATIENCE if ending.limited else None))
             ending = waited if waited.signal and not ending.code else ending
     return ending
 
@@ -51,10 +55,10 @@ def is_limit(error: BaseException | None) -> bool:
     return False
 
 
-def _ended(call: Any) -> Ending:
+def _ended(call: Callable[[], None]) -> Ending:
     try:
         call()
-    except UsageError:
+    except NoProgram:
         raise
     except SystemExit as leaving:
         return Ending(code=_exit_code(leaving.code), limited=is_limit(leaving))
@@ -92,15 +96,18 @@ def _exit_code(code: Any) -> int:
     return 1
 
 
-def _wait_for_the_rest() -> None:
-    """Wait for threads and child processes that Python would wait for before it leaves."""
+def _wait_for_the_rest(seconds: float | None) -> None:
+    """Wait for threads and child processes that Python would wait for before it leaves; not longer than `seconds`."""
+    until = None if seconds is None else time.monotonic() + seconds
+
+    def left() -> float | None:
+        return None if until is None else max(0.0, until - time.monotonic())
+
     pools: Any = getattr(sys.modules.get("concurrent.futures.thread"), "_threads_queues", ())
     for thread in threading.enumerate():
         if not thread.daemon and thread is not threading.current_thread() and thread not in pools:
-            thread.join()
+            thread.join(left())
     if "multiprocessing" in sys.modules:
         for process in sys.modules["multiprocessing"].active_children():
-            if not process.daemon:
-                process.join()
-
-
+            if process._parent_pid == os.getpid() and (seconds is not None or not process.daemon):
+                process.join(left())

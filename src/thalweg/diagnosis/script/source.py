@@ -11,6 +11,10 @@ from typing import Any
 from thalweg.core import UsageError
 
 
+class NoProgram(UsageError):
+    """Say that there is nothing that could be run."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Program:
     """Hold what Python needs to know of a program before it runs: its first argument and where its imports look first.
@@ -31,18 +35,26 @@ class Program:
 
 
 def find_program(name: str | Path, *, as_module: bool = False) -> Program:
-    """Find a script, or a module. Raises `UsageError` with the cure where there is nothing that could be run."""
+    """Find a script, or a module. Raises `NoProgram` with the cure where there is nothing that could be run."""
     if as_module:
         return Program(argv=str(name), folder=os.getcwd())
     path = Path(name)
     if path.is_dir():
-        raise UsageError(f"`thalweg diagnose` needs a Python script or a run, got the folder {str(name)!r}; give the file that trains.")  # fmt: skip
+        raise NoProgram(
+            f"`thalweg diagnose` needs a Python script or a run, got the folder {str(name)!r}; "
+            "give the file that trains."
+        )
     if not path.is_file():
-        raise UsageError(f"`thalweg diagnose` needs a script that exists, got {str(name)!r}; check the path.")
+        raise NoProgram(f"`thalweg diagnose` needs a script that exists, got {str(name)!r}; check the path.")
     if path.suffix == ".ipynb":
-        raise UsageError(f"`thalweg diagnose` runs scripts, got the notebook {str(name)!r}; write it as one: jupyter nbconvert --to script.")  # fmt: skip
+        raise NoProgram(
+            f"`thalweg diagnose` runs scripts, got the notebook {str(name)!r}; "
+            "make a script of it: jupyter nbconvert --to script."
+        )
     if b"\0" in path.read_bytes():
-        raise UsageError(f"`thalweg diagnose` needs Python source, got {str(name)!r}, which is binary; give the file that trains.")  # fmt: skip
+        raise NoProgram(
+            f"`thalweg diagnose` needs Python source, got {str(name)!r}, which is binary; give the file that trains."
+        )
     return Program(argv=str(name), folder=os.path.dirname(os.path.realpath(name)), file=os.path.abspath(name))
 
 
@@ -53,7 +65,10 @@ def _module(name: str) -> tuple[types.CodeType, dict[str, Any]]:
     loader: Any = spec.loader if spec is not None else None
     code = loader.get_code(spec.name) if spec is not None and hasattr(loader, "get_code") else None
     if spec is None or code is None:
-        raise UsageError(f"`thalweg diagnose -m` needs a module that can be run, got {name!r}; check its name and the folder you are in.")  # fmt: skip
+        raise NoProgram(
+            f"`thalweg diagnose -m` needs a module that can be run, got {name!r}; "
+            "check its name and the folder you are in."
+        )
     return code, {
         "__file__": spec.origin,
         "__cached__": spec.cached,

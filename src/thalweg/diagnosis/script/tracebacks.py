@@ -41,7 +41,7 @@ def hidden() -> Iterator[None]:
         if stack is not None and any(frame.filename.startswith(_OURS) for frame in stack):
             stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]
 
-    traceback.TracebackException.__init__ = __init__  # type: ignore[method-assign]
+    traceback.TracebackException.__init__ = __init__  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
