@@ -1,6 +1,7 @@
 """What each check of a watched script looks for, family by family."""
 
 from thalweg.core import members
+from thalweg.diagnosis.checks import data as data
 from thalweg.diagnosis.checks import dependence as dependence
 from thalweg.diagnosis.checks import loop as loop
 from thalweg.diagnosis.checks import losses as losses
@@ -12,6 +13,7 @@ from thalweg.diagnosis.checks.base import CaseCheck as CaseCheck
 CHECKS = {
     **members(CaseCheck, vars(steps)),
     **members(CaseCheck, vars(dependence)),
+    **members(CaseCheck, vars(data)),
     **members(CaseCheck, vars(loop)),
     **members(CaseCheck, vars(losses)),
     **members(CaseCheck, vars(signals)),

@@ -8,3 +8,4 @@ from thalweg.diagnosis.checks.loop.resume import ResumeMismatch as ResumeMismatc
 from thalweg.diagnosis.checks.loop.unregistered import UnregisteredModules as UnregisteredModules
 from thalweg.diagnosis.checks.loop.batchnorm import BatchnormStatistics as BatchnormStatistics
 from thalweg.diagnosis.checks.loop.modes import TrainEvalMode as TrainEvalMode
+from thalweg.diagnosis.checks.loop.metric import WrongMetric as WrongMetric

@@ -81,7 +81,9 @@ class BatchnormStatistics(CaseCheck):
             seen("loss_right_statistics", norms.mended),
             seen("mean_off", max(norms.off.values()), "< 0.5"),
         ]
-        picture = Picture(what=message("loop_checks.seen_mean_off"), values=tuple(norms.off.values()), names=tuple(norms.off))
+        picture = Picture(
+            what=message("loop_checks.seen_mean_off"), values=tuple(norms.off.values()), names=tuple(norms.off)
+        )
         return [
             tell(
                 self.name, Severity.CRITICAL, 0.96, said="few-values" if not slow else None, place=_setting_line(case.made.get(id(norms.worst))),
@@ -139,7 +141,9 @@ def _mended(layers: Sequence[nn.Module], looks: Sequence[Look]) -> float:
 
 
 @contextlib.contextmanager
-def _noting(layers: Sequence[nn.Module], met: dict[int, list[tuple[Tensor, Tensor]]], sizes: list[int]) -> Iterator[None]:
+def _noting(
+    layers: Sequence[nn.Module], met: dict[int, list[tuple[Tensor, Tensor]]], sizes: list[int]
+) -> Iterator[None]:
     def note(module: nn.Module, args: tuple[Tensor, ...]) -> None:
         rows = args[0].detach().movedim(1, 0).flatten(1) if args[0].dim() > 1 else args[0].detach()[:, None]
         met.setdefault(id(module), []).append((rows.mean(1), rows.var(1, unbiased=False)))

@@ -58,7 +58,9 @@ class DetachedGraph(CaseCheck):
         whole = len(lost) == len([p for p in held_by(course) if p.requires_grad])
         tried: Gain | None = None
         if not whole and kind in ("detach", "no_grad"):
-            tried = gain(case, facts, course, looks, lost, mended=[_bridged(look, op) for look in looks], within=_Bridge(op))
+            tried = gain(
+                case, facts, course, looks, lost, mended=[_bridged(look, op) for look in looks], within=_Bridge(op)
+            )
         severity, confidence = _weighed(kind, facts.learnt if course is facts.course else None, whole, tried)
         if severity is None:
             return None
@@ -138,7 +140,9 @@ def _kind_of(look: Look, op: Op, number: int) -> Cut | None:
         return "numpy"
     if op.name in _FLAT:
         return "stepwise"
-    lost = op.outputs and look.values[number].requires_grad and not any(look.values[n].requires_grad for n in op.outputs)
+    lost = (
+        op.outputs and look.values[number].requires_grad and not any(look.values[n].requires_grad for n in op.outputs)
+    )
     return "stepwise" if lost else None
 
 
@@ -149,7 +153,12 @@ def _leads_out(look: Look, op: Op) -> bool:
         following = [look.ops[place] for number in waiting for place in taken.get(number, ())]
         if any(step.name in ("numpy", "__array__", "tolist") for step in following):
             return True
-        waiting = [n for step in following if step.name in (*_DETACHES, "cpu", "float", "double", "contiguous") for n in step.outputs]
+        waiting = [
+            n
+            for step in following
+            if step.name in (*_DETACHES, "cpu", "float", "double", "contiguous")
+            for n in step.outputs
+        ]
     return False
 
 
@@ -167,9 +176,18 @@ class _Bridge(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if self._op.name in _DETACHES and (func == torch.Tensor.data.__get__ or name in _DETACHES) and here(2) == self._op.place:  # type: ignore[attr-defined]
+        if (
+            self._op.name in _DETACHES
+            and (func == torch.Tensor.data.__get__ or name in _DETACHES)
+            and here(2) == self._op.place
+        ):  # type: ignore[attr-defined]
             return args[0]
-        if name == "_set_grad_enabled" and not args[0] and self._op.place is not None and (place := here(2)) is not None:
+        if (
+            name == "_set_grad_enabled"
+            and not args[0]
+            and self._op.place is not None
+            and (place := here(2)) is not None
+        ):
             if (place.file, place.function) == (self._op.place.file, self._op.place.function):
                 return func(True)
         return func(*args, **kwargs)

@@ -13,7 +13,16 @@ from thalweg.diagnosis.watching import Case, Look, Op
 
 NORMS = (nn.modules.batchnorm._BatchNorm,)
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
-DROPOUT_FUNCTIONS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "dropout_", "feature_dropout")
+DROPOUT_FUNCTIONS = (
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "alpha_dropout",
+    "feature_alpha_dropout",
+    "dropout_",
+    "feature_dropout",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +41,11 @@ class Call:
     @property
     def normalising(self) -> list[Op]:
         """Return the calls of batch norms that take the batch's own statistics though they keep running ones."""
-        return [op for op in self.inner if op.kind == "module" and isinstance(op.func, NORMS) and op.training and op.func.running_mean is not None]
+        return [
+            op
+            for op in self.inner
+            if op.kind == "module" and isinstance(op.func, NORMS) and op.training and op.func.running_mean is not None
+        ]
 
 
 def drops(op: Op) -> bool:

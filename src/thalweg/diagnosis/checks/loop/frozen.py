@@ -45,7 +45,9 @@ class FrozenParameters(CaseCheck):
                 return [finding]
         return []
 
-    def _tried(self, case: Case, facts: Facts, course: Course, looks: Sequence[Look], still: Sequence[Tensor]) -> Finding | None:
+    def _tried(
+        self, case: Case, facts: Facts, course: Course, looks: Sequence[Look], still: Sequence[Tensor]
+    ) -> Finding | None:
         tried = gain(case, facts, course, looks, still)
         if tried is None or not math.isfinite(tried.trivial) or not tried.clear(_GAIN):
             return None
@@ -72,7 +74,11 @@ def _frozen(case: Case, course: Course, looks: Sequence[Look], later: Sequence[C
         parameters = list(root.module.parameters())
         if not any(id(p) in own for p in parameters):
             continue
-        still = [p for p in parameters if id(p) not in freed and p.is_floating_point() and all(_is_frozen(look, p) for look in looks)]
+        still = [
+            p
+            for p in parameters
+            if id(p) not in freed and p.is_floating_point() and all(_is_frozen(look, p) for look in looks)
+        ]
         if sum(p.numel() for p in still) >= _MOST * sum(p.numel() for p in parameters):
             found += [p for p in still if all(p is not q for q in found)]
     return found

@@ -12,7 +12,15 @@ from torch import nn
 
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.loop.batchnorm import measured
-from thalweg.diagnosis.checks.loop.evaluations import DROPOUTS, NORMS, Call, Still, evaluation_calls, in_mode, training_calls
+from thalweg.diagnosis.checks.loop.evaluations import (
+    DROPOUTS,
+    NORMS,
+    Call,
+    Still,
+    evaluation_calls,
+    in_mode,
+    training_calls,
+)
 from thalweg.diagnosis.checks.loop.telling import critical_unless_learnt, seen, tell
 from thalweg.diagnosis.checks.loop.threads import reached, steps_of
 from thalweg.diagnosis.facts import Facts
@@ -55,13 +63,17 @@ class TrainEvalMode(CaseCheck):
             return None
         model = off[-1].op.func
         misses = _statistics_miss(case, looks, model)
-        turned = len(off) < len(calls) or any(note.data[1] for note in _switches(case, model))  # it was in training mode once
+        turned = len(off) < len(calls) or any(
+            note.data[1] for note in _switches(case, model)
+        )  # it was in training mode once
         drops = any(isinstance(m, DROPOUTS) and m.p > 0 for m in model.modules()) and _learns_mostly(looks[-1], model)
         if not misses and not drops:
             return None
         severity = critical_unless_learnt(facts) if misses else Severity.WARNING
         share = len(off) / len(calls)
-        evidence = [seen("steps_in_evaluation_mode", share, "0")] + ([seen("mean_off", misses, f"< {_OFF}")] if misses else [])
+        evidence = [seen("steps_in_evaluation_mode", share, "0")] + (
+            [seen("mean_off", misses, f"< {_OFF}")] if misses else []
+        )
         said = "trained-in-eval" if misses else "trained-without-dropout"
         return tell(
             self.name, severity, 0.97 if misses or turned else 0.85, said=said, place=_switch_line(case, off[-1]), evidence=evidence,
@@ -83,7 +95,11 @@ class TrainEvalMode(CaseCheck):
         evidence = [seen("outputs_changed", change, f"< {_MATTERS}")]
         if math.isfinite(loss):
             evidence += [seen("loss_training_mode", loss, f"{other:.3g}"), seen("loss_evaluation_mode", other)]
-        said = "dropout-always-on" if functional else ("evaluated-with-dropout" if last.dropping else "evaluated-with-batch-statistics")
+        said = (
+            "dropout-always-on"
+            if functional
+            else ("evaluated-with-dropout" if last.dropping else "evaluated-with-batch-statistics")
+        )
         return tell(
             self.name, Severity.WARNING, 0.94, said=said, place=place, values={"percent": f"{100 * change:.0f}", "count": len(wrong)},
             evidence=evidence, reckoned="tried", explains=_SPOILS,
@@ -136,7 +152,11 @@ def _statistics_miss(case: Case, looks: Sequence[Look], model: nn.Module) -> flo
 def _is_sampling(case: Case, calls: Sequence[Call]) -> bool:
     """Return whether the same rows were passed several times: samples of an answer, whose spread is wanted."""
     last = calls[-1]
-    same = [call for call in calls if call.look.step == last.look.step and call.op.func is last.op.func and _rows(call) == _rows(last)]
+    same = [
+        call
+        for call in calls
+        if call.look.step == last.look.step and call.op.func is last.op.func and _rows(call) == _rows(last)
+    ]
     return len(same) >= _REPEATS
 
 

@@ -48,7 +48,11 @@ class ParametersNotOptimized(CaseCheck):
             looks = steps_of(case, course)
             if course.optimizer is None or len(looks) < 2:
                 continue
-            finding = self._cleared(course, looks) or self._stale(case, course, looks) or self._left_out(case, facts, course, looks)
+            finding = (
+                self._cleared(course, looks)
+                or self._stale(case, course, looks)
+                or self._left_out(case, facts, course, looks)
+            )
             if finding is not None:
                 return [finding]
         return []
@@ -57,7 +61,9 @@ class ParametersNotOptimized(CaseCheck):
         """Find gradients that are cleared before the step that should use them."""
         if not all(_cleared_before_step(look) for look in looks):
             return None
-        place = next((op.place for op in reversed(looks[-1].ops) if op.kind == "event" and op.name == "zero_grad"), course.place)
+        place = next(
+            (op.place for op in reversed(looks[-1].ops) if op.kind == "event" and op.name == "zero_grad"), course.place
+        )
         return tell(
             self.name, Severity.CRITICAL, 0.99, said="cleared-before-step", place=place, values={},
             evidence=[seen("without_gradient", 1, "0")], explains=(*_EXPLAINS, "missing-zero-grad"),
@@ -69,7 +75,10 @@ class ParametersNotOptimized(CaseCheck):
         lost = [p for p in known if id(p) not in roots and not any(_takes_part(look, p) for look in looks)]
         names = {case.names.get(id(p), f"#{id(p)}") for p in lost}
         fed_by_hand = any(
-            sample.grad is not None for look in looks for key, sample in look.samples.items() if key in names or key.startswith("#")
+            sample.grad is not None
+            for look in looks
+            for key, sample in look.samples.items()
+            if key in names or key.startswith("#")
         )
         out = _out(case, looks)
         if not lost or not out or fed_by_hand:
@@ -124,7 +133,10 @@ def _cleared_before_step(look: Look) -> bool:
 
 def _takes_part(look: Look, tensor: Tensor) -> bool:
     numbers = users(look)
-    return any((look.values[n].parameter if look.values[n].parameter is not None else look.tensors.get(n)) is tensor for n in numbers)
+    return any(
+        (look.values[n].parameter if look.values[n].parameter is not None else look.tensors.get(n)) is tensor
+        for n in numbers
+    )
 
 
 def _out(case: Case, looks: Sequence[Look]) -> list[Tensor]:

@@ -38,7 +38,12 @@ class ResumeMismatch(CaseCheck):
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
         for load in case.loads:
-            finding = self._matched_little(case, load) or self._changed(case, load) or self._elsewhere(case, load) or self._overwritten(case, load)
+            finding = (
+                self._matched_little(case, load)
+                or self._changed(case, load)
+                or self._elsewhere(case, load)
+                or self._overwritten(case, load)
+            )
             if finding is not None:
                 return [finding]
         return []
@@ -51,7 +56,12 @@ class ResumeMismatch(CaseCheck):
         renamed = _renamed(load)
         if matched > _LITTLE or not (matched == 0 or renamed >= 0.5 * len(load.missing)):
             return None
-        values = {"count": len(keys), "matched": round(matched * len(keys)), "missing": load.missing[0], "unexpected": load.unexpected[0]}
+        values = {
+            "count": len(keys),
+            "matched": round(matched * len(keys)),
+            "missing": load.missing[0],
+            "unexpected": load.unexpected[0],
+        }
         evidence = [seen("entries_matched", matched, "1"), seen("entries_unexpected", len(load.unexpected), "0")]
         return tell(
             self.name, Severity.CRITICAL if matched < 0.1 else Severity.WARNING, 0.96, said="hardly-loaded", place=load.place,
@@ -62,9 +72,16 @@ class ResumeMismatch(CaseCheck):
         """Find the values of an earlier training in a model that does not do what the earlier one did."""
         for before, after in _pairs(case, load):
             jump = _jump(case, before, after)
-            if jump is not None and _same_values(_values_at_start(case, load.module), _values_now(case, before)) >= _SAME:
+            if (
+                jump is not None
+                and _same_values(_values_at_start(case, load.module), _values_now(case, before)) >= _SAME
+            ):
                 end, again, start = jump
-                evidence = [seen("loss_saved", end), seen("loss_loaded", again, f"{end:.3g}"), seen("loss_start", start)]
+                evidence = [
+                    seen("loss_saved", end),
+                    seen("loss_loaded", again, f"{end:.3g}"),
+                    seen("loss_start", start),
+                ]
                 return tell(
                     self.name, Severity.CRITICAL, 0.95, place=load.place, evidence=evidence, where={"step": load.step},
                     values={"before": f"{end:.3g}", "after": f"{again:.3g}", "step": load.step}, explains=_EXPLAINS,
@@ -78,7 +95,11 @@ class ResumeMismatch(CaseCheck):
             if any(id(p) in own for p in load.module.parameters()):
                 continue
             goes_on = next((r.module for r in case.roots if any(id(p) in own for p in r.module.parameters())), None)
-            if goes_on is None or type(goes_on) is not type(load.module) or (jump := _jump(case, before, after)) is None:
+            if (
+                goes_on is None
+                or type(goes_on) is not type(load.module)
+                or (jump := _jump(case, before, after)) is None
+            ):
                 continue
             kept = _same_values(list(load.module.parameters()), _values_now(case, before))
             fresh = _same_values(_values_at_start(case, goes_on), _values_now(case, before))
@@ -90,7 +111,6 @@ class ResumeMismatch(CaseCheck):
                     values={"before": f"{end:.3g}", "after": f"{again:.3g}"}, where={"step": load.step}, explains=_EXPLAINS,
                 )  # fmt: skip
         return None
-
 
     def _overwritten(self, case: Case, load: Load) -> Finding | None:
         """Find weights that the script started anew after it had loaded them."""
@@ -169,5 +189,3 @@ def _same_values(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
     (kinds, counts), (others, most) = np.unique(a, return_counts=True), np.unique(b, return_counts=True)
     _, at, where = np.intersect1d(kinds, others, assume_unique=True, return_indices=True)
     return float(np.minimum(counts[at], most[where]).sum() / len(a))
-
-

@@ -24,7 +24,9 @@ def in_any_optimizer(case: Case) -> set[int]:
     """Return the ids of all tensors that an optimizer holds, also of one that never took a step."""
     made = [note.data for note in case.notes if note.kind == "optimizer"]
     known = [course.optimizer for course in case.courses] + made
-    groups = [group for optimizer in known if isinstance(optimizer, torch.optim.Optimizer) for group in optimizer.param_groups]
+    groups = [
+        group for optimizer in known if isinstance(optimizer, torch.optim.Optimizer) for group in optimizer.param_groups
+    ]
     return {id(p) for group in groups for p in group["params"]}
 
 
@@ -83,7 +85,9 @@ def moved(case: Case, tensors: Iterable[Tensor]) -> set[int]:
     """Return the ids of tensors that are not known to be as they were before the first step."""
     start = {id(tensor): copy for tensor, copy in case.start}
     return {
-        id(t) for t in tensors if (copy := start.get(id(t))) is None or copy.shape != t.shape or not torch.equal(copy, t.detach())
+        id(t)
+        for t in tensors
+        if (copy := start.get(id(t))) is None or copy.shape != t.shape or not torch.equal(copy, t.detach())
     }
 
 

@@ -45,7 +45,12 @@ class Gain:
 
     def clear(self, share: float) -> bool:
         """Return whether the gain is at least this share and a fifth of what was left."""
-        return math.isfinite(self.same) and math.isfinite(self.freed) and self.share >= share and self.freed < 0.8 * self.same
+        return (
+            math.isfinite(self.same)
+            and math.isfinite(self.freed)
+            and self.share >= share
+            and self.freed < 0.8 * self.same
+        )
 
 
 def gain(
@@ -71,7 +76,9 @@ def gain(
     return Gain(same[0], other[0], same[1], other[1], trivial_of(looks))
 
 
-def _after(course: Course, train: Sequence[Look], aside: Sequence[Look], freed: Sequence[Tensor], facts: Facts) -> tuple[float, float]:
+def _after(
+    course: Course, train: Sequence[Look], aside: Sequence[Look], freed: Sequence[Tensor], facts: Facts
+) -> tuple[float, float]:
     """Return the losses of looks kept aside and of those trained on, after some steps."""
     with fresh(course, 1.0, {}) as optimizer:
         group = optimizer.param_groups[0]

@@ -41,16 +41,25 @@ class UnregisteredModules(CaseCheck):
             ever = set[int]().union(*strangers)
             anew = not always and len(ever) == sum(map(len, strangers))
             if always or anew:
-                return [self._told(case, facts, looks, strangers[-1] if anew else {k: strangers[-1][k] for k in always}, anew)]
+                return [
+                    self._told(
+                        case, facts, looks, strangers[-1] if anew else {k: strangers[-1][k] for k in always}, anew
+                    )
+                ]
         return []
 
-    def _told(self, case: Case, facts: Facts, looks: Sequence[Look], strangers: dict[int, Tensor], anew: bool) -> Finding:
+    def _told(
+        self, case: Case, facts: Facts, looks: Sequence[Look], strangers: dict[int, Tensor], anew: bool
+    ) -> Finding:
         op = _first_use(looks[-1], strangers)
         registered = {id(m) for _, m in case.modules()}
         own = op.module is not None and id(op.module) not in registered
         place = (case.made.get(id(op.module)) if own else None) or op.place
         kind = type(op.module).__name__ if own else op.name
-        evidence = [seen("strangers", len(strangers), "0"), seen("strangers_numbers", sum(p.numel() for p in strangers.values()))]
+        evidence = [
+            seen("strangers", len(strangers), "0"),
+            seen("strangers_numbers", sum(p.numel() for p in strangers.values())),
+        ]
         return tell(
             self.name, critical_unless_learnt(facts), 0.98, said="made-in-forward" if anew else None, place=place,
             values={"count": len(strangers), "kind": kind}, evidence=evidence, explains=_EXPLAINS,
@@ -62,7 +71,9 @@ def _strangers(case: Case, look: Look) -> dict[int, Tensor]:
     """Return the leaves with a gradient that only functions inside modules took and that nobody holds."""
     known = in_any_root(case) | in_any_optimizer(case)
     outside = {id(leaf(look, n)) for op in look.ops if op.depth == 0 and op.kind != "event" for n in op.inputs}
-    return {key: p for key, p in reached(look).items() if key not in known and key not in outside and p.is_floating_point()}
+    return {
+        key: p for key, p in reached(look).items() if key not in known and key not in outside and p.is_floating_point()
+    }
 
 
 def _first_use(look: Look, strangers: dict[int, Tensor]) -> Op:

@@ -95,7 +95,7 @@ def _against(look: Look) -> _Measure | None:
             deep = None
     trail = [op for number in seen.losses() for op in seen.trail(number)]
     known = learned(seen)
-    tensors = dict(enumerate(deep.tensors)) if deep is not None else {n: t.detach() for n, t in seen.tensors.items()}
+    tensors = dict(enumerate(t.detach() for t in deep.tensors)) if deep is not None else {n: t.detach() for n, t in seen.tensors.items()}
     wrong = []
     for measure in _measures(seen, tensors, trail):
         weights = [tensors.get(n) for n in _weights(seen, trail, measure.op, known)]

@@ -8,3 +8,4 @@ from thalweg.diagnosis.checks.training.rate import OptimizerSettings as Optimize
 from thalweg.diagnosis.checks.training.rate import LrTooLow as LrTooLow
 from thalweg.diagnosis.checks.training.length import StoppedTooEarly as StoppedTooEarly
 from thalweg.diagnosis.checks.training.capacity import Underfitting as Underfitting
+from thalweg.diagnosis.checks.training.overfitting import OverfittingSeen as OverfittingSeen
