@@ -31,7 +31,7 @@ _MOMENTUM = re.compile(r"momentum\s*=\s*([A-Za-z_]\w*)")
 
 @dataclasses.dataclass(frozen=True)
 class Norms:
-    """Losses of captured batches with the final weights: as in training, in evaluation, and there with right statistics.
+    """Losses of captured batches at the end: in training mode, in evaluation mode, and there with right statistics.
 
     `off` is by how many standard deviations each layer's running mean misses the batches', `few` the number of values a
     channel's statistics are made of.
@@ -105,10 +105,10 @@ def _setting_line(place: Place | None) -> Place | None:
 
 def measured(case: Case, looks: Sequence[Look]) -> Norms | None:
     """Return what the batch norms of a case do to captured batches; None where that cannot be played."""
-    layers = [(path, m) for path, m in case.modules() if isinstance(m, NORMS) and m.running_mean is not None]
+    layers = [(path, m) for path, m in case.modules() if _keeps_statistics(m)]
     if not layers or not looks:
         return None
-    before = [(m, m.running_mean.clone(), m.running_var.clone(), m.num_batches_tracked) for _, m in layers]  # type: ignore[union-attr, operator]
+    before = [(m, m.running_mean.clone(), m.running_var.clone()) for _, m in layers]  # type: ignore[operator]
     try:
         with held(case):
             met, sizes = dict[int, list[tuple[Tensor, Tensor]]](), list[int]()
@@ -126,11 +126,15 @@ def measured(case: Case, looks: Sequence[Look]) -> Norms | None:
     return Norms(training, evaluation, mended, off, dict(layers)[worst], float(np.median(sizes)))
 
 
+def _keeps_statistics(module: nn.Module) -> bool:
+    return isinstance(module, NORMS) and module.running_mean is not None
+
+
 def _mended(layers: Sequence[nn.Module], looks: Sequence[Look]) -> float:
-    """Return the loss in evaluation mode with statistics taken afresh: averaged over the batches, layer by layer at once."""
+    """Return the loss in evaluation mode with statistics taken afresh: averaged over the batches."""
     before = [(m, m.momentum) for m in layers]
     for layer in layers:
-        layer.momentum = None
+        layer.momentum = None  # type: ignore[assignment]
         layer.reset_running_stats()  # type: ignore[operator]
     try:
         losses_of([in_mode(look, True) for look in looks])
@@ -164,10 +168,10 @@ def _missed(layer: nn.Module, met: Sequence[tuple[Tensor, Tensor]]) -> float:
     return float((((layer.running_mean - mean) / spread) ** 2).mean().sqrt())  # type: ignore[operator]
 
 
-def _put(before: Sequence[tuple[nn.Module, Tensor, Tensor, Tensor]]) -> None:
-    for layer, mean, var, count in before:
-        layer.running_mean.copy_(mean)  # type: ignore[union-attr, operator]
-        layer.running_var.copy_(var)  # type: ignore[union-attr, operator]
+def _put(before: Sequence[tuple[nn.Module, Tensor, Tensor]]) -> None:
+    for layer, mean, var in before:
+        layer.running_mean.copy_(mean)  # type: ignore[operator]
+        layer.running_var.copy_(var)  # type: ignore[operator]
 
 
 def _mean(losses: Sequence[float]) -> float:

@@ -23,9 +23,24 @@ _DETACHES = ("detach", "detach_", "data")
 _LEAVES_TORCH = ("numpy", "__array__", "tolist", "item", "__float__", "__int__", "cpu")
 _FLAT = ("round", "floor", "ceil", "trunc", "sign", "heaviside", "round_", "floor_", "ceil_", "trunc_", "sign_")
 _GAIN = 0.1  # of the trivial loss: what mending a cut that may be meant must bring
-_EXPLAINS = ("parameters-not-optimized", "frozen-parameters", "underfitting", "lr-too-low", "saddle-point", "dead-relu",
-             "stopped-too-early", "vanishing-gradients", "optimizer-settings", "bad-init-scale", "wrong-labels",
-             "batch-size", "linear-network", "class-imbalance", "symmetric-init", "over-regularized")  # fmt: skip
+_EXPLAINS = (
+    "parameters-not-optimized",
+    "frozen-parameters",
+    "underfitting",
+    "lr-too-low",
+    "saddle-point",
+    "dead-relu",
+    "stopped-too-early",
+    "vanishing-gradients",
+    "optimizer-settings",
+    "bad-init-scale",
+    "wrong-labels",
+    "batch-size",
+    "linear-network",
+    "class-imbalance",
+    "symmetric-init",
+    "over-regularized",
+)
 
 
 @final
@@ -52,8 +67,14 @@ class DetachedGraph(CaseCheck):
         return []
 
     def _judged(
-        self, case: Case, facts: Facts, course: Course, looks: Sequence[Look], lost: Sequence[Tensor], cut: tuple[Cut, Op],
-    ) -> Finding | None:  # fmt: skip
+        self,
+        case: Case,
+        facts: Facts,
+        course: Course,
+        looks: Sequence[Look],
+        lost: Sequence[Tensor],
+        cut: tuple[Cut, Op],
+    ) -> Finding | None:
         kind, op = cut
         whole = len(lost) == len([p for p in held_by(course) if p.requires_grad])
         tried: Gain | None = None
@@ -73,10 +94,17 @@ class DetachedGraph(CaseCheck):
                 seen("loss_uncut", tried.freed if clear else tried.freed_trained),
             ]
         return tell(
-            self.name, severity, confidence, said=f"cut-{kind}", place=op.place, evidence=evidence,
-            values={"names": some(names), "count": len(lost), "function": op.name}, explains=_EXPLAINS,
-            reckoned="tried" if tried is not None else "fact", where={"layer": case.path(op.module) or None, "parameter": names[0]},
-        )  # fmt: skip
+            self.name,
+            severity,
+            confidence,
+            said=f"cut-{kind}",
+            place=op.place,
+            evidence=evidence,
+            values={"names": some(names), "count": len(lost), "function": op.name},
+            explains=_EXPLAINS,
+            reckoned="tried" if tried is not None else "fact",
+            where={"layer": case.path(op.module) or None, "parameter": names[0]},
+        )
 
 
 def _weighed(kind: Cut, learnt: bool | None, whole: bool, tried: Gain | None) -> tuple[Severity | None, float]:
@@ -180,7 +208,7 @@ class _Bridge(TorchFunctionMode):
             self._op.name in _DETACHES
             and (func == torch.Tensor.data.__get__ or name in _DETACHES)
             and here(2) == self._op.place
-        ):  # type: ignore[attr-defined]
+        ):
             return args[0]
         if (
             name == "_set_grad_enabled"

@@ -55,11 +55,26 @@ class FrozenParameters(CaseCheck):
         numbers = sum(p.numel() for p in still)
         evidence = [seen("frozen_numbers", numbers), seen("loss_as_is", tried.same), seen("loss_unfrozen", tried.freed)]
         return tell(
-            self.name, Severity.CRITICAL if tried.share > 0.3 else Severity.WARNING, 0.92, place=_freezing_line(course),
-            values={"names": some(names), "numbers": numbers}, evidence=evidence, reckoned="tried", where={"parameter": names[0]},
-            explains=("lr-too-low", "underfitting", "stopped-too-early", "saddle-point", "batch-size", "optimizer-settings",
-                      "overfitting", "vanishing-gradients", "saturated-units"),
-        )  # fmt: skip
+            self.name,
+            Severity.CRITICAL if tried.share > 0.3 else Severity.WARNING,
+            0.92,
+            place=_freezing_line(course),
+            values={"names": some(names), "numbers": numbers},
+            evidence=evidence,
+            reckoned="tried",
+            where={"parameter": names[0]},
+            explains=(
+                "lr-too-low",
+                "underfitting",
+                "stopped-too-early",
+                "saddle-point",
+                "batch-size",
+                "optimizer-settings",
+                "overfitting",
+                "vanishing-gradients",
+                "saturated-units",
+            ),
+        )
 
 
 def _frozen(case: Case, course: Course, looks: Sequence[Look], later: Sequence[Course]) -> list[Tensor]:

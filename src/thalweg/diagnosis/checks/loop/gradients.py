@@ -12,9 +12,23 @@ from thalweg.findings import Finding, Severity
 
 _MOST = 0.5  # of the looked steps: clearing once an epoch leaves nearly all of them uncleared
 _FEWEST = 3
-_EXPLAINS = ("lr-too-high", "exploding-gradients", "non-finite", "dead-relu", "saturated-units", "optimizer-settings",
-             "bad-init-scale", "loss-scale", "underfitting", "lr-too-low", "vanishing-gradients", "batch-size",
-             "unscaled-inputs", "unscaled-targets", "overfitting")  # fmt: skip
+_EXPLAINS = (
+    "lr-too-high",
+    "exploding-gradients",
+    "non-finite",
+    "dead-relu",
+    "saturated-units",
+    "optimizer-settings",
+    "bad-init-scale",
+    "loss-scale",
+    "underfitting",
+    "lr-too-low",
+    "vanishing-gradients",
+    "batch-size",
+    "unscaled-inputs",
+    "unscaled-targets",
+    "overfitting",
+)
 
 
 @final
@@ -41,6 +55,11 @@ class MissingZeroGrad(CaseCheck):
         severity = critical_unless_learnt(facts) if course is facts.course else Severity.WARNING
         share = len(stale) / len(looks)
         return tell(
-            self.name, severity, 0.99, place=place, values={"percent": f"{100 * share:.0f}"},
-            evidence=[seen("uncleared", share, "0")], explains=_EXPLAINS,
-        )  # fmt: skip
+            self.name,
+            severity,
+            0.99,
+            place=place,
+            values={"percent": f"{100 * share:.0f}"},
+            evidence=[seen("uncleared", share, "0")],
+            explains=_EXPLAINS,
+        )

@@ -15,12 +15,20 @@ from thalweg.diagnosis.meeting import meetings
 from thalweg.diagnosis.watching import Case, Look, Op, Place, Ref
 from thalweg.findings import Finding, Severity
 
-Kind = Literal["scores-rounded", "threshold-on-scores", "threshold-outside", "wrong-axis-taken", "one-column-taken",
-               "smallest-taken", "scores-compared", "compared-with-all"]  # fmt: skip
+Kind = Literal[
+    "scores-rounded",
+    "threshold-on-scores",
+    "threshold-outside",
+    "wrong-axis-taken",
+    "one-column-taken",
+    "smallest-taken",
+    "scores-compared",
+    "compared-with-all",
+]
 
 _PASSING = frozenset(
-    "view reshape squeeze unsqueeze flatten float double half to cpu contiguous transpose permute T mT t type detach data "
-    "view_as reshape_as clone squeeze_ unsqueeze_ numpy ravel".split()
+    "view reshape squeeze unsqueeze flatten float double half to cpu contiguous transpose permute T mT t type detach "
+    "data view_as reshape_as clone squeeze_ unsqueeze_ numpy ravel".split()
 )
 _AGAIN = frozenset("long int bool float double to type type_as byte short".split())  # keep what was decided
 _CUTS_OFF = ("long", "int", "bool", "short", "byte")  # of a real number: its whole part
@@ -83,15 +91,20 @@ class WrongMetric(CaseCheck):
         partly = last.kind in ("scores-rounded", "threshold-on-scores")
         evidence = [seen("judged_otherwise", changed, "0")] if partly else []
         return tell(
-            self.name, Severity.WARNING, 0.95, said=last.kind, place=last.op.place, explains=_EXPLAINS,
+            self.name,
+            Severity.WARNING,
+            0.95,
+            said=last.kind,
+            place=last.op.place,
+            explains=_EXPLAINS,
             values={"percent": f"{100 * changed:.0f}", "function": last.op.name.strip("_")},
             evidence=[*evidence, seen("comparisons", len(hits), "0")],
-        )  # fmt: skip
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """What a model's output is to its loss: `kind` of the loss if nothing but reshaping lies between, and its classes."""
+    """What a model's output is to its loss, where nothing but reshaping lies between: the loss's `kind`, its classes."""
 
     kind: str
     classes: int
@@ -130,7 +143,7 @@ def _back(look: Look, number: int, ends: dict[int, torch.nn.Module]) -> tuple[in
 
 
 def _judged(case: Case, look: Look, trained: dict[int, Trained]) -> Iterator[tuple[Op, Hit | None]]:
-    """Return the comparisons of a look that no loss depends on, with what is wrong with them, None where they are right."""
+    """Return the comparisons of a look that no loss depends on, with what is wrong with them if anything is."""
     made = {
         c.op.outputs[0]: c.op.func
         for c in calls(look, trained_models(case))
@@ -150,7 +163,7 @@ def _judged(case: Case, look: Look, trained: dict[int, Trained]) -> Iterator[tup
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What became of a model's output before it was compared: the operation that decided, and whether it was squashed."""
+    """What became of a model's output before it was compared: which operation decided, and whether it was squashed."""
 
     op: Op | None
     number: int

@@ -33,9 +33,30 @@ _REPEATS = 3  # passes of the same rows from which they are samples of one answe
 _MATTERS = 0.1  # of the loss, or of the outputs' spread: what the mode must change
 _OFF = 0.5  # standard deviations by which running means may miss what they normalise
 _LOOKS = 12
-_SPOILS = ("overfitting", "underfitting", "stopped-too-early", "over-regularized", "wrong-metric", "lr-too-low", "batch-size", "lr-too-high", "train-test-mismatch")  # fmt: skip
-_TRAINS = (*_SPOILS, "batchnorm-statistics", "vanishing-gradients", "exploding-gradients", "dead-relu", "bad-init-scale",
-           "saddle-point", "optimizer-settings", "unscaled-inputs", "saturated-units", "non-finite")  # fmt: skip
+_SPOILS = (
+    "overfitting",
+    "underfitting",
+    "stopped-too-early",
+    "over-regularized",
+    "wrong-metric",
+    "lr-too-low",
+    "batch-size",
+    "lr-too-high",
+    "train-test-mismatch",
+)
+_TRAINS = (
+    *_SPOILS,
+    "batchnorm-statistics",
+    "vanishing-gradients",
+    "exploding-gradients",
+    "dead-relu",
+    "bad-init-scale",
+    "saddle-point",
+    "optimizer-settings",
+    "unscaled-inputs",
+    "saturated-units",
+    "non-finite",
+)
 
 
 @final
@@ -76,9 +97,16 @@ class TrainEvalMode(CaseCheck):
         )
         said = "trained-in-eval" if misses else "trained-without-dropout"
         return tell(
-            self.name, severity, 0.97 if misses or turned else 0.85, said=said, place=_switch_line(case, off[-1]), evidence=evidence,
-            values={"percent": f"{100 * share:.0f}"}, where={"step": off[0].look.step}, explains=_TRAINS if misses else _SPOILS,
-        )  # fmt: skip
+            self.name,
+            severity,
+            0.97 if misses or turned else 0.85,
+            said=said,
+            place=_switch_line(case, off[-1]),
+            evidence=evidence,
+            values={"percent": f"{100 * share:.0f}"},
+            where={"step": off[0].look.step},
+            explains=_TRAINS if misses else _SPOILS,
+        )
 
     def _evaluated(self, case: Case, facts: Facts) -> Finding | None:
         calls = [call for call in evaluation_calls(case) if _has_modes(call.op.func) or call.dropping]
@@ -101,9 +129,16 @@ class TrainEvalMode(CaseCheck):
             else ("evaluated-with-dropout" if last.dropping else "evaluated-with-batch-statistics")
         )
         return tell(
-            self.name, Severity.WARNING, 0.94, said=said, place=place, values={"percent": f"{100 * change:.0f}", "count": len(wrong)},
-            evidence=evidence, reckoned="tried", explains=_SPOILS,
-        )  # fmt: skip
+            self.name,
+            Severity.WARNING,
+            0.94,
+            said=said,
+            place=place,
+            values={"percent": f"{100 * change:.0f}", "count": len(wrong)},
+            evidence=evidence,
+            reckoned="tried",
+            explains=_SPOILS,
+        )
 
 
 def _has_modes(model: nn.Module) -> bool:

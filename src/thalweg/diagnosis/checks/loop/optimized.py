@@ -26,9 +26,24 @@ from thalweg.diagnosis.watching import Case, Course, Look
 from thalweg.findings import Finding, Severity
 
 _GAIN = 0.1  # of the trivial loss: what letting them learn must bring where leaving them out may be meant
-_EXPLAINS = ("lr-too-low", "underfitting", "saddle-point", "stopped-too-early", "optimizer-settings", "batch-size",
-             "vanishing-gradients", "dead-relu", "bad-init-scale", "wrong-labels", "frozen-parameters",
-             "detached-graph", "class-imbalance", "unscaled-targets", "unscaled-inputs", "linear-network")  # fmt: skip
+_EXPLAINS = (
+    "lr-too-low",
+    "underfitting",
+    "saddle-point",
+    "stopped-too-early",
+    "optimizer-settings",
+    "batch-size",
+    "vanishing-gradients",
+    "dead-relu",
+    "bad-init-scale",
+    "wrong-labels",
+    "frozen-parameters",
+    "detached-graph",
+    "class-imbalance",
+    "unscaled-targets",
+    "unscaled-inputs",
+    "linear-network",
+)
 
 
 @final
@@ -65,9 +80,15 @@ class ParametersNotOptimized(CaseCheck):
             (op.place for op in reversed(looks[-1].ops) if op.kind == "event" and op.name == "zero_grad"), course.place
         )
         return tell(
-            self.name, Severity.CRITICAL, 0.99, said="cleared-before-step", place=place, values={},
-            evidence=[seen("without_gradient", 1, "0")], explains=(*_EXPLAINS, "missing-zero-grad"),
-        )  # fmt: skip
+            self.name,
+            Severity.CRITICAL,
+            0.99,
+            said="cleared-before-step",
+            place=place,
+            values={},
+            evidence=[seen("without_gradient", 1, "0")],
+            explains=(*_EXPLAINS, "missing-zero-grad"),
+        )
 
     def _stale(self, case: Case, course: Course, looks: Sequence[Look]) -> Finding | None:
         """Find an optimizer whose parameters belong to nothing that is called, beside parameters it should have."""
@@ -87,9 +108,16 @@ class ParametersNotOptimized(CaseCheck):
         values = {"count": len(lost), "names": some(names_of(case, out)), "out": len(out)}
         evidence = [seen("parameters_unused", len(lost), "0"), seen("parameters_outside", len(out), "0")]
         return tell(
-            self.name, Severity.CRITICAL, 0.98, said=said, place=course.place, values=values, evidence=evidence,
-            where={"parameter": names_of(case, out)[0]}, explains=_EXPLAINS,
-        )  # fmt: skip
+            self.name,
+            Severity.CRITICAL,
+            0.98,
+            said=said,
+            place=course.place,
+            values=values,
+            evidence=evidence,
+            where={"parameter": names_of(case, out)[0]},
+            explains=_EXPLAINS,
+        )
 
     def _left_out(self, case: Case, facts: Facts, course: Course, looks: Sequence[Look]) -> Finding | None:
         """Find parameters that were forgotten: with them among the others the loss of other looks falls further."""
@@ -109,10 +137,17 @@ class ParametersNotOptimized(CaseCheck):
             *([seen("loss_trivial", tried.trivial)] if math.isfinite(tried.trivial) else []),
         ]
         return tell(
-            self.name, Severity.CRITICAL if tried.share > 0.3 else Severity.WARNING, 0.93, said="left-out", place=course.place,
-            values={"names": some(names), "out": len(out), "numbers": numbers}, evidence=evidence, reckoned="tried",
-            where={"parameter": names[0]}, explains=_EXPLAINS,
-        )  # fmt: skip
+            self.name,
+            Severity.CRITICAL if tried.share > 0.3 else Severity.WARNING,
+            0.93,
+            said="left-out",
+            place=course.place,
+            values={"names": some(names), "out": len(out), "numbers": numbers},
+            evidence=evidence,
+            reckoned="tried",
+            where={"parameter": names[0]},
+            explains=_EXPLAINS,
+        )
 
 
 def _cleared_before_step(look: Look) -> bool:
@@ -150,6 +185,6 @@ def _out(case: Case, looks: Sequence[Look]) -> list[Tensor]:
 
 
 def _has_given_targets(looks: Sequence[Look]) -> bool:
-    """Return whether predictions are compared with data, not with what a network says: letting that move proves nothing."""
+    """Return whether predictions are compared with data: letting move what they are compared with proves nothing."""
     mets = [(look, met[0]) for look in looks if (met := meetings(look))]
     return bool(mets) and all(met.kind != "other" and met.target not in learned(look) for look, met in mets)

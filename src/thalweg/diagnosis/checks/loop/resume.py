@@ -20,8 +20,19 @@ from thalweg.findings import Finding, Severity
 _LITTLE = 0.5  # of a model's entries that a loose load matched
 _SAME = 0.95  # of the numbers that must be found again
 _BACK = 0.4  # of the way from what was learnt to the start that the loss has gone back
-_EXPLAINS = ("stopped-too-early", "lr-too-low", "underfitting", "lr-too-high", "batch-size", "optimizer-settings",
-             "saddle-point", "frozen-parameters", "parameters-not-optimized", "wrong-labels", "bad-init-scale")  # fmt: skip
+_EXPLAINS = (
+    "stopped-too-early",
+    "lr-too-low",
+    "underfitting",
+    "lr-too-high",
+    "batch-size",
+    "optimizer-settings",
+    "saddle-point",
+    "frozen-parameters",
+    "parameters-not-optimized",
+    "wrong-labels",
+    "bad-init-scale",
+)
 
 
 @final
@@ -64,9 +75,16 @@ class ResumeMismatch(CaseCheck):
         }
         evidence = [seen("entries_matched", matched, "1"), seen("entries_unexpected", len(load.unexpected), "0")]
         return tell(
-            self.name, Severity.CRITICAL if matched < 0.1 else Severity.WARNING, 0.96, said="hardly-loaded", place=load.place,
-            values=values, evidence=evidence, where={"parameter": load.missing[0]}, explains=_EXPLAINS,
-        )  # fmt: skip
+            self.name,
+            Severity.CRITICAL if matched < 0.1 else Severity.WARNING,
+            0.96,
+            said="hardly-loaded",
+            place=load.place,
+            values=values,
+            evidence=evidence,
+            where={"parameter": load.missing[0]},
+            explains=_EXPLAINS,
+        )
 
     def _changed(self, case: Case, load: Load) -> Finding | None:
         """Find the values of an earlier training in a model that does not do what the earlier one did."""
@@ -83,9 +101,15 @@ class ResumeMismatch(CaseCheck):
                     seen("loss_start", start),
                 ]
                 return tell(
-                    self.name, Severity.CRITICAL, 0.95, place=load.place, evidence=evidence, where={"step": load.step},
-                    values={"before": f"{end:.3g}", "after": f"{again:.3g}", "step": load.step}, explains=_EXPLAINS,
-                )  # fmt: skip
+                    self.name,
+                    Severity.CRITICAL,
+                    0.95,
+                    place=load.place,
+                    evidence=evidence,
+                    where={"step": load.step},
+                    values={"before": f"{end:.3g}", "after": f"{again:.3g}", "step": load.step},
+                    explains=_EXPLAINS,
+                )
         return None
 
     def _elsewhere(self, case: Case, load: Load) -> Finding | None:
@@ -107,9 +131,16 @@ class ResumeMismatch(CaseCheck):
                 end, again, _ = jump
                 evidence = [seen("loss_saved", end), seen("loss_loaded", again, f"{end:.3g}")]
                 return tell(
-                    self.name, Severity.CRITICAL, 0.93, said="loaded-elsewhere", place=load.place, evidence=evidence,
-                    values={"before": f"{end:.3g}", "after": f"{again:.3g}"}, where={"step": load.step}, explains=_EXPLAINS,
-                )  # fmt: skip
+                    self.name,
+                    Severity.CRITICAL,
+                    0.93,
+                    said="loaded-elsewhere",
+                    place=load.place,
+                    evidence=evidence,
+                    values={"before": f"{end:.3g}", "after": f"{again:.3g}"},
+                    where={"step": load.step},
+                    explains=_EXPLAINS,
+                )
         return None
 
     def _overwritten(self, case: Case, load: Load) -> Finding | None:
@@ -126,15 +157,21 @@ class ResumeMismatch(CaseCheck):
                 continue
             end, again, _ = jump
             return tell(
-                self.name, Severity.CRITICAL, 0.85, said="overwritten", place=told[0][1], where={"step": load.step},
-                evidence=[seen("loss_saved", end), seen("loss_loaded", again, f"{end:.3g}")], explains=_EXPLAINS,
+                self.name,
+                Severity.CRITICAL,
+                0.85,
+                said="overwritten",
+                place=told[0][1],
+                where={"step": load.step},
+                evidence=[seen("loss_saved", end), seen("loss_loaded", again, f"{end:.3g}")],
+                explains=_EXPLAINS,
                 values={"before": f"{end:.3g}", "after": f"{again:.3g}", "function": told[0][0]},
-            )  # fmt: skip
+            )
         return None
 
 
 def _renamed(load: Load) -> int:
-    """Return how many missing entries came under another name that ends, or begins, alike: a prefix too many or too few."""
+    """Return how many missing entries came under a name with a prefix more or less."""
     given = {key.split(".", 1)[-1] for key in load.unexpected} | set(load.unexpected)
     return sum(key in given or key.split(".", 1)[-1] in given for key in load.missing)
 

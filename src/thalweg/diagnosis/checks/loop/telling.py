@@ -7,23 +7,30 @@ from thalweg.core import message
 from thalweg.diagnosis.codes import CATEGORY
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Place
-from thalweg.findings import Change, Evidence, Finding, Picture, Severity, Where
+from thalweg.findings import Evidence, Finding, Picture, Severity, Where
 
 
-def tell(
+def tell(  # noqa: PLR0913 - a finding has that many sides
     code: str, severity: Severity, confidence: float, *, place: Place | None, values: Mapping[str, Any],
-    evidence: Sequence[Evidence], said: str | None = None, where: Mapping[str, Any] | None = None, reckoned: str = "fact",
-    explains: Sequence[str] = (), picture: Picture | None = None, change: Change | None = None,
-) -> Finding:  # fmt: skip  # noqa: PLR0913 - a finding has that many sides
+    evidence: Sequence[Evidence], said: str | None = None, where: Mapping[str, Any] | None = None,
+    reckoned: str = "fact", explains: Sequence[str] = (), picture: Picture | None = None,
+) -> Finding:  # fmt: skip
     """Make a finding whose sentences are `<said>` and `<said>_cure`; `said` is its code where nothing else is given."""
     key = said or code
     spot = {"file": place.file, "line": place.line} if place is not None else {}
     return Finding(
-        code=code, category=CATEGORY[code], severity=severity, confidence=confidence,
-        reckoned=message(f"loop_checks.reckoned_{reckoned}"), cause=message(f"loop_checks.{key}", **values),
-        remedy=message(f"loop_checks.{key}_cure", **values), where=Where(**{**spot, **(where or {})}),
-        evidence=tuple(evidence), explains=tuple(explains), picture=picture, change=change,
-    )  # fmt: skip
+        code=code,
+        category=CATEGORY[code],
+        severity=severity,
+        confidence=confidence,
+        reckoned=message(f"loop_checks.reckoned_{reckoned}"),
+        cause=message(f"loop_checks.{key}", **values),
+        remedy=message(f"loop_checks.{key}_cure", **values),
+        where=Where(**{**spot, **(where or {})}),
+        evidence=tuple(evidence),
+        explains=tuple(explains),
+        picture=picture,
+    )
 
 
 def seen(what: str, value: float, healthy: str = "", unit: str = "") -> Evidence:

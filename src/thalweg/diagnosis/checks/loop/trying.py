@@ -21,7 +21,7 @@ _FEWEST = 6  # looks: half to train on, half to judge by
 
 @dataclasses.dataclass(frozen=True)
 class Gain:
-    """Losses of looks kept aside, and of those trained on: after training on as the script does, and with more let free.
+    """Losses of looks kept aside, and of those trained on, as the script goes on and with more let free.
 
     `trivial` is the loss of the best constant answer, NaN if not known.
     """
@@ -54,9 +54,15 @@ class Gain:
 
 
 def gain(
-    case: Case, facts: Facts, course: Course, looks: Sequence[Look], freed: Sequence[Tensor], *,
-    mended: Sequence[Look] = (), within: contextlib.AbstractContextManager[Any] = contextlib.nullcontext(),  # noqa: B008 - does nothing
-) -> Gain | None:  # fmt: skip
+    case: Case,
+    facts: Facts,
+    course: Course,
+    looks: Sequence[Look],
+    freed: Sequence[Tensor],
+    *,
+    mended: Sequence[Look] = (),
+    within: contextlib.AbstractContextManager[Any] = contextlib.nullcontext(),  # noqa: B008 - does nothing
+) -> Gain | None:
     """Return what comes of training on with `freed` among the parameters; None where that cannot be tried.
 
     The second half of the experiment takes the looks `mended`, if given, and runs inside `within`.

@@ -13,9 +13,24 @@ from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case, Look, Op
 from thalweg.findings import Finding
 
-_EXPLAINS = ("parameters-not-optimized", "underfitting", "lr-too-low", "saddle-point", "stopped-too-early", "linear-network",
-             "optimizer-settings", "bad-init-scale", "wrong-labels", "vanishing-gradients", "lr-too-high", "batch-size",
-             "dead-relu", "unscaled-inputs", "bad-columns", "class-imbalance")  # fmt: skip
+_EXPLAINS = (
+    "parameters-not-optimized",
+    "underfitting",
+    "lr-too-low",
+    "saddle-point",
+    "stopped-too-early",
+    "linear-network",
+    "optimizer-settings",
+    "bad-init-scale",
+    "wrong-labels",
+    "vanishing-gradients",
+    "lr-too-high",
+    "batch-size",
+    "dead-relu",
+    "unscaled-inputs",
+    "bad-columns",
+    "class-imbalance",
+)
 
 
 @final
@@ -61,10 +76,16 @@ class UnregisteredModules(CaseCheck):
             seen("strangers_numbers", sum(p.numel() for p in strangers.values())),
         ]
         return tell(
-            self.name, critical_unless_learnt(facts), 0.98, said="made-in-forward" if anew else None, place=place,
-            values={"count": len(strangers), "kind": kind}, evidence=evidence, explains=_EXPLAINS,
+            self.name,
+            critical_unless_learnt(facts),
+            0.98,
+            said="made-in-forward" if anew else None,
+            place=place,
+            values={"count": len(strangers), "kind": kind},
+            evidence=evidence,
+            explains=_EXPLAINS,
             where={"layer": kind},
-        )  # fmt: skip
+        )
 
 
 def _strangers(case: Case, look: Look) -> dict[int, Tensor]:
