@@ -29,7 +29,9 @@ def healthy(rng, steps=None):
     n = int(10 ** rng.uniform(1.7, 4)) if steps is None else steps
     t = np.arange(n)
     start, floor = rng.uniform(0.5, 5), rng.choice([0.0, 0.02, 0.3])
-    name = rng.choice(["exponential", "power", "cosine", "sawtooth", "spikes", "plateau", "stepped", "negative", "clean"])
+    name = rng.choice(
+        ["exponential", "power", "cosine", "sawtooth", "spikes", "plateau", "stepped", "negative", "clean"]
+    )
     tau = n * rng.uniform(0.03, 0.2)
     fall = np.exp(-t / tau)
     lr = np.full(n, 0.01)
@@ -65,7 +67,9 @@ def flat(rng, steps=None, *, relative=None):
     """Return a run that never moves: the trivial loss and the noise of batches about it."""
     n = int(10 ** rng.uniform(1.7, 4)) if steps is None else steps
     level = rng.uniform(0.5, 5)
-    return noisy(rng, np.full(n, level), relative=rng.choice([0.01, 0.05, 0.2]) if relative is None else relative), level
+    return noisy(
+        rng, np.full(n, level), relative=rng.choice([0.01, 0.05, 0.2]) if relative is None else relative
+    ), level
 
 
 def still_falling(rng, steps=None):

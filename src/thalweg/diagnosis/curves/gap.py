@@ -93,16 +93,36 @@ def _turn(steps: IntArray, train: FloatArray, held: FloatArray, least: float) ->
     best = float(held[low])
     shaped = n >= FEWEST and n - low >= 3
     bound = train_bound = float("inf")
+    rise = end - best
     if shaped:
-        bound, train_bound = steadiest(held, low, looks=n)[1], steadiest(train, low)[1]
+        rise, bound = _rise(held, low)
+        train_bound = steadiest(train, low)[1]
     fall = max(float(train[0]), float(held[0])) - train_end
     nonnegative = min(best, float(train.min())) >= 0
     matters = max(RISE * (best if nonnegative else fall), LOSS_OF_GAIN * (float(held[0]) - best), least)
     return Gap(
         evaluations=n, onset=int(steps[low]) if shaped else None, best=best, train_end=train_end, validation_end=end,
-        rise=end - best, rise_bound=bound, rise_matters=matters, train_fell=float(train[low]) - train_end,
+        rise=rise, rise_bound=bound, rise_matters=matters, train_fell=float(train[low]) - train_end,
         train_bound=train_bound, train_steady=n - low >= FEWEST and bool(np.all(np.diff(train[low:]) < 0)), fall=fall,
     )  # fmt: skip
+
+
+def _rise(held: FloatArray, low: int) -> tuple[float, float]:
+    """Return how far a curve rose from its lowest place, and the bound of noise, by the clearer of two comparisons.
+
+    The lowest value alone with the last three, and as many values about it as a quarter of those that follow with as
+    many at the end, which averages more noise; each is given half the chance.
+    """
+    n = len(held)
+    looks = 2 * n
+    noise, bound = steadiest(held, low, looks=looks)
+    k = max(3, (n - low) // 4)
+    first = held[max(0, low - k // 2) : low + k // 2 + 1]
+    found = [
+        (float(np.median(held[-3:]) - held[low]), bound),
+        (float(np.median(held[-k:]) - np.median(first)), noise.bound(len(first), k, looks=2 * looks)),
+    ]
+    return max(found, key=lambda pair: pair[0] / max(pair[1], 1e-300))
 
 
 def levels_before(loss: ArrayLike, steps: ArrayLike) -> FloatArray:

@@ -32,6 +32,8 @@ ANNEALED = 0.5
 _WINDOWS = 24
 _WITHIN = 3.84  # of chi square: fits that the levels do not refute at one in twenty
 _FEWEST = 5
+_POWERS = np.geomspace(0.1, 4, 24)
+_DECAYS = np.geomspace(0.06, 3, 40)  # time constants in lengths of the run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,44 +115,32 @@ def continued(time: FloatArray, values: FloatArray, errors: FloatArray) -> tuple
     Any axis will do that ends at 1: steps, or the sum of rates.
     """
     error = np.maximum(errors, 1e-3 * np.ptp(values) + 1e-300)
-    fits = [_fit(time, values, error, *shape_of) for shape_of in _shapes()]
-    chi, gains, spreads, ends = (np.array(column) for column in zip(*fits, strict=True))
-    excess = max(1.0, float(chi.min()) / max(1, len(values) - 3))
-    off = (chi - chi.min()) / excess
-    weight = np.exp(-off / 2)
-    weight /= weight.sum()
-    agree = off <= _WITHIN
-    reach = 2 * math.sqrt(excess) * spreads[agree]
-    estimate = float(weight @ gains)
-    low, high = float(np.min(gains[agree] - reach)), float(np.max(gains[agree] + reach))
-    return Gain(estimate=estimate, low=low, high=high), float(weight @ ends)
-
-
-def _shapes() -> list[tuple[str, float]]:
-    powers = [("power", float(b)) for b in np.geomspace(0.1, 4, 12)]
-    decays = [("exponential", float(tau)) for tau in np.geomspace(0.06, 3, 14)]
-    return [*powers, *decays, ("line", 0.0)]
-
-
-def _phi(kind: str, number: float, t: FloatArray) -> FloatArray:
-    if kind == "power":
-        return np.asarray(t**-number)
-    return np.exp(-t / number) if kind == "exponential" else -t
-
-
-def _fit(
-    t: FloatArray, v: FloatArray, error: FloatArray, kind: str, number: float
-) -> tuple[float, float, float, float]:
-    """Return chi square, the gain, its standard error and the level at time 1 of one shape's best fit."""
-    x = _phi(kind, number, t)
+    phi_ST, now_S, then_S = (_phi(t) for t in (time, np.array([1.0]), np.array([2.0])))
+    now_S, then_S = now_S[:, 0], then_S[:, 0]
     w = 1 / error**2
-    middle = float(w @ x / w.sum())
-    mean = float(w @ v / w.sum())
-    spread = float(w @ (x - middle) ** 2)
-    a = float(w @ ((x - middle) * (v - mean))) / spread
-    chi = float(w @ (v - mean - a * (x - middle)) ** 2)
-    now, then = (float(_phi(kind, number, np.array([s]))[0]) for s in (1.0, 2.0))
-    return chi, a * (now - then), abs(now - then) / math.sqrt(spread), mean + a * (now - middle)
+    middle_S, mean = phi_ST @ w / w.sum(), float(w @ values / w.sum())
+    x_ST = phi_ST - middle_S[:, None]
+    spread_S = x_ST**2 @ w
+    a_S = x_ST @ (w * (values - mean)) / spread_S
+    chi_S = (values - mean - a_S[:, None] * x_ST) ** 2 @ w
+    gain_S, reach_S = a_S * (now_S - then_S), np.abs(now_S - then_S) / np.sqrt(spread_S)
+    excess = max(1.0, float(chi_S.min()) / max(1, len(values) - 3))
+    off_S = (chi_S - chi_S.min()) / excess
+    agree_S = off_S <= _WITHIN
+    weight_S = np.exp(-off_S / 2) * agree_S
+    weight_S /= weight_S.sum()
+    reach_S = 2 * math.sqrt(excess) * reach_S
+    gain = Gain(
+        estimate=float(weight_S @ gain_S),
+        low=float(np.min((gain_S - reach_S)[agree_S])),
+        high=float(np.max((gain_S + reach_S)[agree_S])),
+    )
+    return gain, float(weight_S @ (mean + a_S * (now_S - middle_S)))
+
+
+def _phi(t: FloatArray) -> FloatArray:
+    """Return every shape S at times T: powers, exponentials, and a line."""
+    return np.concatenate((t[None, :] ** -_POWERS[:, None], np.exp(-t[None, :] / _DECAYS[:, None]), -t[None, :]))
 
 
 def _falls(values: FloatArray, repeat: int) -> bool:

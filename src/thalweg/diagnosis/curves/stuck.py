@@ -72,9 +72,10 @@ def stillness(
     if form is None:
         return None
     n = len(values)
-    scale = max(form.scale, 1e-300)
+    scale = form.scale
     if not form.nonnegative and form.scale <= form.change.bound:  # no fall to compare with: the level itself
         scale = max(abs(form.start), form.scale)
+    scale = max(scale, 1e-300)
     since, change = _rest(without_repeat(values, form.repeat), scale, form.repeat, form.wander)
     same = _constant_from(values)
     at_floor = None

@@ -104,8 +104,12 @@ def without_repeat(values: FloatArray, length: int) -> FloatArray:
 
 
 def flattened(values: FloatArray) -> FloatArray:
-    """Return a curve without its path: less a line through the medians of its windows."""
-    path = levels(values, most=max(3, min(12, len(values) // 8)))
+    """Return a curve without its path: less a line through the medians of its windows.
+
+    Neighbours are averaged before: the median of a bounce between two levels would be the one or the other.
+    """
+    even = (values + np.concatenate((values[1:], values[-1:]))) / 2
+    path = levels(even, most=max(3, min(12, len(values) // 8)))
     return values - np.interp(np.arange(len(values)), path.steps, path.values)
 
 
