@@ -1,8 +1,8 @@
 """Columns of a table that cannot help or do harm: constant, double, holed, with codes for missing, numbered.
 
-Sentinels (-9999, 999, 0 for a reading of 37) are decided by shape, which scaling does not change: a column falls into a core and at most
-3 exact values that are each repeated and lie farther from the core than 5 times its whole range, so that the core keeps
-little of the column's deviation. Thresholds:
+Sentinels (-9999, 999, 0 for a reading of 37) are decided by shape, which scaling does not change: a column falls into a
+core and at most 3 exact values that are each repeated and lie farther from the core than 5 times its whole range, so
+that the core keeps little of the column's deviation. Thresholds:
 
 GAP 5 core ranges: readings, also heavy-tailed ones, fill the space between; a code is chosen to lie outside.
 SQUEEZED 0.2: standardising leaves the core a fifth of the deviation that it should have, or less.
@@ -12,6 +12,7 @@ NUMBERS 50 rows, all different integers, that fill at least half of their range:
 """
 
 import dataclasses
+import itertools
 from typing import final
 
 import numpy as np
@@ -47,10 +48,10 @@ class BadColumns:
     numbered: tuple[int, ...]  # row numbers, keys
 
 
-def bad_columns(x: Given) -> BadColumns:
+def find_bad_columns(x: Given) -> BadColumns:
     """Find columns of a table (N, D) that are constant, double, holed, coded or numbered.
 
-    >>> bad_columns(np.array([[1.0, 5.0], [2.0, 5.0], [np.nan, 5.0]])).constant
+    >>> find_bad_columns(np.array([[1.0, 5.0], [2.0, 5.0], [np.nan, 5.0]])).constant
     (1,)
     """
     table = np.asarray(x, dtype=np.float64).reshape(len(x), -1)
@@ -109,7 +110,7 @@ def _duplicates(x_ND: Array, columns: list[int]) -> tuple[tuple[int, int], ...]:
     mark = np.cos(np.arange(len(z_ND)) ** 1.5) @ z_ND
     by_mark = np.argsort(mark, kind="stable")
     pairs = []
-    for a, b in zip(by_mark[:-1], by_mark[1:], strict=True):
+    for a, b in itertools.pairwise(by_mark):
         same = abs(mark[a] - mark[b]) < 1e-3 * len(z_ND) and np.abs(z_ND[:, a] - z_ND[:, b]).max() < 1e-5
         if same and len(np.unique(x_ND[:, columns[a]])) >= 5:
             pairs.append((columns[min(a, b)], columns[max(a, b)]))

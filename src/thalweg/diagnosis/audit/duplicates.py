@@ -1,18 +1,18 @@
 """Rows that occur twice: validation rows that were trained on, against the number that chance explains.
 
-Discrete data collide by nature (four flags make sixteen rows), so the found share is set against an expected one: validation rows
-that have a twin in their own part tell how often a row is met again (Good 1953: a row seen once comes again with
-probability 2 f₂ / (f₁ M), where f₁, f₂ rows of M occur once and twice; one is added to both), and so do twins within training
-rows if these were captured once each. Thresholds: LEAKED 0.02 above twice the expected share (the bundled and the well-known
-image sets hold up to 0.3 % and 3 % twins) and a p below 0.001 that chance finds as many.
+Discrete data collide by nature (four flags make sixteen rows), so the found share is set against an expected one:
+validation rows that have a twin in their own part tell how often a row is met again (Good 1953: a row seen once comes
+again with probability 2 f₂ / (f₁ M), where f₁, f₂ rows of M occur once and twice; one is added to both), and so do
+twins within training rows if these were captured once each. Thresholds: LEAKED 0.02 above twice the expected share (the
+bundled and the well-known image sets hold up to 0.3 % and 3 % twins) and a p below 0.001 that chance finds as many.
 """
 
 import dataclasses
+import math
 from collections import Counter
 from typing import final
 
 import numpy as np
-from scipy.stats import binom
 
 from thalweg.diagnosis.audit.rows import Given, chosen
 
@@ -38,12 +38,12 @@ class Duplicates:
         return self.found > 2 * self.expected + LEAKED and self.p < 1e-3
 
 
-def duplicates(x_train: Given, x_validation: Given, *, once: bool = False) -> Duplicates:
+def count_duplicates(x_train: Given, x_validation: Given, *, once: bool = False) -> Duplicates:
     """Count rows (N, ...) that occur again among rows (M, ...), by their bytes.
 
     `once` says that each example was captured once, so that twins within training are twins in the data.
 
-    >>> duplicates(np.eye(50), np.eye(50)[:20]).found
+    >>> count_duplicates(np.eye(50), np.eye(50)[:20]).found
     1.0
     """
     train = _keys(x_train)
@@ -62,10 +62,22 @@ def duplicates(x_train: Given, x_validation: Given, *, once: bool = False) -> Du
         num_validation=len(validation),
         found=found / max(1, len(validation)),
         expected=expected,
-        p=float(binom.sf(found - 1, len(validation), expected)) if found else 1.0,
+        p=_at_least(found, len(validation), expected),
         within_train=twins,
         within_validation=own,
     )
+
+
+def _at_least(hits: int, count: int, share: float) -> float:
+    """Return the chance of so many hits or more among `count` draws with a given share."""
+    if hits == 0 or share >= 1:
+        return 1.0
+    chance = [
+        math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
+        + k * math.log(share) + (count - k) * math.log1p(-share)
+        for k in range(hits, count + 1)
+    ]  # fmt: skip
+    return min(1.0, math.fsum(math.exp(one) for one in chance))
 
 
 def _keys(x: Given) -> list[bytes]:

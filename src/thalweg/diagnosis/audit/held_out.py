@@ -1,8 +1,10 @@
 """Predictions for rows by models that have not seen them: three quick ones that fail in different places.
 
-linear (Fisher's discriminant or ridge: good where signal is spread over many columns), neighbours (good on curved classes),
-trees (good on single columns, steps and raw scales). Each row is predicted from the other folds. 1500 rows and 64 columns take 0.2 s.
-SHRINK 0.1: a tenth of the pooled covariance is replaced by its mean variance, so that more columns than rows do no harm.
+linear (Fisher's discriminant or ridge: good where signal is spread over many columns), neighbours (good on curved
+classes), trees (good on single columns, steps and raw scales). Each row is predicted from the other folds. 1500 rows
+and 64 columns take 0.2 s.
+SHRINK 0.1: a tenth of the pooled covariance is replaced by its mean variance, so that more columns than rows do no
+harm.
 """
 
 import dataclasses
@@ -22,7 +24,9 @@ _VOCABULARY = 256  # integer inputs with fewer values are taken as tokens: their
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class HeldOut:
-    """Hold what each model predicts for rows it has not seen: probabilities (N, K), or values (N, K) of real targets."""
+    """Hold what each model predicts for rows it has not seen: probabilities (N, K), or values (N, K) of real
+    targets.
+    """
 
     by_model: dict[str, Array]
     fold: Index  # (N,), the fold of each row
@@ -82,7 +86,7 @@ def _ridge(x_ND: Array, y_NK: Array, new_MD: Array) -> Array:
     square = centred.T @ centred
     strength = max(1.0, SHRINK * len(square))
     w_DK = np.linalg.solve(square + strength * np.eye(len(square)), centred.T @ (y_NK - mean_K))
-    return mean_K + (new_MD - mean_D) @ w_DK
+    return np.asarray(mean_K + (new_MD - mean_D) @ w_DK)
 
 
 def _discriminant(x_ND: Array, y_NK: Array, new_MD: Array) -> Array:
@@ -113,7 +117,7 @@ def _neighbours(x_ND: Array, y_NK: Array, fold: Index) -> Array:
     distance[fold[:, None] == fold] = np.inf
     num = min(NEIGHBOURS, len(x_ND) - int(np.bincount(fold).max()))
     nearest = np.argpartition(distance, num - 1, axis=1)[:, :num]
-    return (y_NK[nearest].sum(1) + y_NK.mean(0)) / (num + 1)
+    return np.asarray((y_NK[nearest].sum(1) + y_NK.mean(0)) / (num + 1))
 
 
 def _forest(x_ND: Array, y_NK: Array, new_MD: Array, classed: bool) -> Array:
@@ -121,7 +125,9 @@ def _forest(x_ND: Array, y_NK: Array, new_MD: Array, classed: bool) -> Array:
     if not classed:
         width = max(1, x_ND.shape[1] // 3)
         model = ExtraTreesRegressor(max_features=width, **settings)
-        return np.asarray(model.fit(x_ND, y_NK[:, 0] if y_NK.shape[1] == 1 else y_NK).predict(new_MD)).reshape(-1, y_NK.shape[1])
+        return np.asarray(model.fit(x_ND, y_NK[:, 0] if y_NK.shape[1] == 1 else y_NK).predict(new_MD)).reshape(
+            -1, y_NK.shape[1]
+        )
     model = ExtraTreesClassifier(**settings).fit(x_ND, y_NK.argmax(1))
     found = np.zeros((len(new_MD), y_NK.shape[1]))
     found[:, model.classes_] = model.predict_proba(new_MD)

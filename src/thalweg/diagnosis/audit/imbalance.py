@@ -1,7 +1,8 @@
 """Classes of unequal size, and what predictions make of the small ones.
 
-RARE 0.2: the smallest class has a fifth of its even share or less (two classes: 10 %). MISSED 0.2: recall below this is close to
-never saying the class. CONSTANT 0.995: the share of one answer among predictions above which nothing is told apart.
+RARE 0.2: the smallest class has a fifth of its even share or less (two classes: 10 %). MISSED 0.2: recall below this is
+close to never saying the class. CONSTANT 0.995: the share of one answer among predictions above which nothing is told
+apart.
 """
 
 import dataclasses
@@ -59,10 +60,10 @@ class Imbalance:
         return tuple(k for k, count, high in sure if count <= limit and high < MISSED)
 
 
-def imbalance(y: Given, predictions: Index | None = None) -> Imbalance | None:
+def count_classes(y: Given, predictions: Index | None = None) -> Imbalance | None:
     """Count the classes of targets (N,) and, with predicted classes (N,), the recall of each; None for other targets.
 
-    >>> imbalance(np.array([0] * 95 + [1] * 5)).rare
+    >>> count_classes(np.array([0] * 95 + [1] * 5)).rare
     True
     """
     labels = labels_of(y)

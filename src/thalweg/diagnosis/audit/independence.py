@@ -1,11 +1,13 @@
 """Whether labels depend on inputs at all: predictions of rows not seen, against the same rows' labels exchanged.
 
-If x and y are independent, the labels of a held-out fold are exchangeable given the predictions for it, so that permuting
-them within the fold gives the null exactly and no model is fitted twice (a permutation test conditional on the fit; Good
-2005, chapter 3). The statistic is the largest over three models, each in units of its own null, so that p needs no correction.
+If x and y are independent, the labels of a held-out fold are exchangeable given the predictions for it, so that
+permuting them within the fold gives the null exactly and no model is fitted twice (a permutation test conditional on
+the fit; Good 2005, chapter 3). The statistic is the largest over three models, each in units of its own null, so that p
+needs no correction.
 
-What this cannot see: a dependence that no quick model finds (parity, arithmetic modulo p, objects at any place). "Independent"
-therefore means: nothing that lines, neighbours or trees find; who reports it should have a network that found nothing, too.
+What this cannot see: a dependence that no quick model finds (parity, arithmetic modulo p, objects at any place).
+"Independent" therefore means: nothing that lines, neighbours or trees find; who reports it should have a network that
+found nothing, too.
 DETECTABLE 0.15: with 280 rows or more a held-out correlation of 0.15 would have shown; with fewer nothing is said.
 """
 
@@ -53,11 +55,11 @@ class Dependence:
         return (self.score - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
 
 
-def dependence(x: Given, y: Given, *, groups: Index | None = None) -> Dependence | None:
+def measure_dependence(x: Given, y: Given, *, groups: Index | None = None) -> Dependence | None:
     """Measure whether targets (N,) or (N, K) depend on inputs (N, ...); None for constant targets or under 30 rows.
 
-    `groups` names the example behind each row where one example was seen several times (augmented, overlapping windows):
-    its rows then stay in one fold.
+    `groups` names the example behind each row where one example was seen several times (augmented, overlapping
+    windows): its rows then stay in one fold.
     """
     rows = chosen(len(x), _CAP)
     x, y = np.asarray(x)[rows], np.asarray(y)[rows]

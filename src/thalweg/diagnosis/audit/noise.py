@@ -1,16 +1,17 @@
 """Random flips among labels: confident learning, and a test that tells flips from classes that overlap.
 
-Confident learning (Northcutt, Jiang and Chuang 2021): a row counts as mislabelled when a model that has not seen it gives another
-class at least the probability that this class's own rows get on average. It counts overlap as noise. The test: where classes
-overlap, disagreement fades towards the interior of each class; flips strike the interior like any other place. So
-the rows of each predicted class are ranked by confidence, and flips show as a *plateau*: the surest quarter disagrees
-as often as the next. Thresholds:
+Confident learning (Northcutt, Jiang and Chuang 2021): a row counts as mislabelled when a model that has not seen it
+gives another class at least the probability that this class's own rows get on average. It counts overlap as noise. The
+test: where classes overlap, disagreement fades towards the interior of each class; flips strike the interior like any
+other place. So the rows of each predicted class are ranked by confidence, and flips show as a *plateau*: the surest
+quarter disagrees as often as the next. Thresholds:
 
-FLAT 0.75: the ratio of disagreement, surest quarter over next, has its one-sided 90 % limit above this. Logistic overlap gives 0.3 to
-0.6, flips 1 (a quick model that ranks imperfectly: 0.9).
+FLAT 0.7: the ratio of disagreement, surest quarter over next, has its one-sided 90 % limit above this. Logistic overlap
+gives 0.3 to 0.6, flips 1 (a quick model that ranks imperfectly: 0.9).
+RISE 2: by fewer standard errors the third quarter disagrees more than the first two; with overlap it does by far more.
 RATE 0.03: the lower 95 % limit of the surest quarter's disagreement. Clean sets have 0 to 0.02 there.
-SKILL 0.25: the model's correlation with labels. Without it no interior is known, and a weak smooth dependence is flat, too:
-a logistic slope of 0.7 per deviation has 0.2.
+SKILL 0.25: the model's correlation with labels. Without it no interior is known, and a weak smooth dependence is flat,
+too: a logistic slope of 0.7 per deviation has 0.2.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from thalweg.diagnosis.audit.held_out import folds, held_out
 from thalweg.diagnosis.audit.rows import Array, Given, Index, chosen
 from thalweg.diagnosis.audit.targets import labels_of
 
-FLAT, RATE, SKILL = 0.75, 0.03, 0.25
+FLAT, RISE, RATE, SKILL = 0.7, 2.0, 0.03, 0.25
 _CAP, _FOLDS, _ENOUGH = 2000, 3, 100
 _RAREST = 5  # rows that a class needs to be learnt at all
 
@@ -45,6 +46,7 @@ class Noise:
     confident: float  # share of mislabelled rows by confident learning, overlap included
     profile: tuple[float, float, float, float]
     flatness: float  # lower limit of the ratio of the first two quarters
+    rise: float  # of the third quarter over the first two, in standard errors
     surest: float  # lower limit of the first quarter
     strength: float  # correlation of the model with the labels
     model: str
@@ -52,10 +54,13 @@ class Noise:
     @property
     def flipped(self) -> bool:
         """Say whether labels are wrong at random, as opposed to classes that overlap."""
-        return self.flatness > FLAT and self.surest > RATE and self.strength > SKILL
+        plateau = self.flatness > FLAT and self.rise < RISE
+        return plateau and self.surest > RATE and self.strength > SKILL
 
 
-def label_noise(x: Given, y: Given, *, probabilities: Array | None = None, groups: Index | None = None) -> Noise | None:
+def measure_label_noise(
+    x: Given, y: Given, *, probabilities: Array | None = None, groups: Index | None = None
+) -> Noise | None:
     """Estimate the noise of labels (N,) of inputs (N, ...); None for real targets, few rows or rare classes only.
 
     `probabilities` (N, K) of a better model are used instead of quick ones where given; it must not have seen the rows.
@@ -94,6 +99,7 @@ def _judge(p_NK: Array, codes: Index, y_NK: Array, model: str) -> Noise:
         confident=_confident(p_NK, codes),
         profile=tuple(float(wrong[quarter == k].mean()) for k in range(4)),  # type: ignore[arg-type]
         flatness=_ratio_limit(first, second),
+        rise=_rise(wrong[quarter < 2], wrong[quarter == 2]),
         surest=wilson(int(first.sum()), len(first))[0],
         strength=float((mine * theirs).sum() / size) if size > 0 else 0.0,
         model=model,
@@ -101,7 +107,9 @@ def _judge(p_NK: Array, codes: Index, y_NK: Array, model: str) -> Noise:
 
 
 def _blend(by_model: dict[str, Array], y_NK: Array) -> tuple[Array, str]:
-    """Return the mean of the models that are nearly as good as the best: it has no ties, which would feign a plateau."""
+    """Return the mean of the models that are nearly as good as the best: it has no ties, which would feign a
+    plateau.
+    """
     errors = {name: float(((p_NK - y_NK) ** 2).mean()) for name, p_NK in by_model.items()}
     good = [name for name, error in errors.items() if error <= 1.2 * min(errors.values())]
     return np.mean([by_model[name] for name in good], axis=0), " + ".join(good)
@@ -114,7 +122,7 @@ def _quarters(p_NK: Array) -> Index:
     counts = np.bincount(guess, minlength=p_NK.shape[1])
     place = np.empty(len(guess))
     place[order] = np.arange(len(guess)) - (np.cumsum(counts) - counts)[guess[order]]
-    return np.minimum(3, (4 * (place + 0.5) / counts[guess]).astype(np.int64))
+    return np.asarray(np.minimum(3, 4 * (place + 0.5) / counts[guess]), dtype=np.int64)
 
 
 def _confident(p_NK: Array, codes: Index) -> float:
@@ -145,3 +153,10 @@ def _ratio_limit(first: np.ndarray, second: np.ndarray) -> float:
     a, b = first.sum() + 0.5, second.sum() + 0.5
     error = math.sqrt(max(0.0, 1 / a - 1 / (len(first) + 0.5) + 1 / b - 1 / (len(second) + 0.5)))
     return float((a / (len(first) + 0.5)) / (b / (len(second) + 0.5)) * math.exp(-1.28 * error))
+
+
+def _rise(sure: np.ndarray, less: np.ndarray) -> float:
+    """Return how much more often less sure rows disagree, in standard errors of the pooled share."""
+    pooled = (sure.sum() + less.sum()) / (len(sure) + len(less))
+    error = math.sqrt(max(1e-12, pooled * (1 - pooled) * (1 / len(sure) + 1 / max(1, len(less)))))
+    return float((less.mean() - sure.mean()) / error) if len(less) else 0.0

@@ -1,9 +1,9 @@
 """The order in which rows come: whether batches are purer than chance, whether neighbours are alike.
 
-Both are tested by permutation, which assumes nothing about targets: under shuffling every arrangement of the seen targets is
-equally likely. TIMES 199 permutations make 0.005 the least p. A batch that is merely balanced over classes is *less* pure
-than chance and is no finding (one-sided). SORTED 0.3: three tenths of the way from shuffled (0) to one class a batch (1);
-significant traces below that, of drift in a stream, cost nothing that was ever measured.
+Both are tested by permutation, which assumes nothing about targets: under shuffling every arrangement of the seen
+targets is equally likely. TIMES 199 permutations make 0.005 the least p. A batch that is merely balanced over classes
+is *less* pure than chance and is no finding (one-sided). SORTED 0.3: three tenths of the way from shuffled (0) to one
+class a batch (1); significant traces below that, of drift in a stream, cost nothing that was ever measured.
 """
 
 import dataclasses
@@ -50,13 +50,13 @@ class Order:
         return by_batch or (by_row and self.num_rows < _PAIRS * self.num_batches)
 
 
-def order(batches: Sequence[Given]) -> Order | None:
+def measure_order(batches: Sequence[Given]) -> Order | None:
     """Measure how the targets of batches, in the order in which they were trained on, are laid out.
 
     Pass one epoch at most, so that no row counts twice. None for targets with an axis of positions, for constant ones
     and for fewer than 20 rows: 8 values in two batches have no significant order.
 
-    >>> found = order([np.zeros(32, dtype=int), np.ones(32, dtype=int)])
+    >>> found = measure_order([np.zeros(32, dtype=int), np.ones(32, dtype=int)])
     >>> found.purity, found.sorted
     (1.0, True)
     """
@@ -96,7 +96,8 @@ def _sizes(batches: Sequence[Given]) -> list[int]:
 
 def _indicators(labels: Index) -> Array:
     values, counts = np.unique(labels, return_counts=True)
-    return (labels[:, None] == values[np.argsort(-counts, kind="stable")][:_CLASSES]).astype(np.float64)
+    commonest = values[np.argsort(-counts, kind="stable")][:_CLASSES]
+    return np.asarray(labels[:, None] == commonest, dtype=np.float64)
 
 
 def _pure(y_NK: Array, of_batch: Index) -> float:

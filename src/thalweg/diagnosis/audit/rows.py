@@ -16,6 +16,7 @@ Index: TypeAlias = NDArray[np.int64]
 Given: TypeAlias = NDArray[Any]
 """An array as it was captured: any shape with rows first, any numeric dtype."""
 CAP, WIDTH = 4000, 1024
+_ENTRIES, _FEWEST = 8_000_000, 64  # numbers in a matrix, unless 64 rows hold more
 
 
 def chosen(count: int, cap: int = CAP, *, stream: str = "audit") -> Index:
@@ -48,12 +49,11 @@ def by_feature(x: Given, axis: int | None = None, *, cap: int = 5 * CAP) -> Arra
     x = np.asarray(x)
     if x.ndim == 1:
         return flat(x)[0][chosen(len(x), cap)]
-    axis = (2 if x.ndim == 3 else 1) if axis is None else axis
-    moved = np.moveaxis(x, axis, -1)
-    size = int(np.prod(moved.shape[1:-1]))
-    rows = chosen(len(x), max(1, min(CAP, cap * 8 // max(1, size))))
-    values = moved[rows].reshape(-1, moved.shape[-1])
-    return flat(values[chosen(len(values), cap, stream="values")], width=4 * WIDTH)[0]
+    moved = np.moveaxis(x, (2 if x.ndim == 3 else 1) if axis is None else axis, -1)
+    size, width = int(np.prod(moved.shape[1:-1])), moved.shape[-1]
+    rows = chosen(len(x), max(_FEWEST, min(CAP, _ENTRIES // max(1, size * width))))
+    values = moved[rows].reshape(-1, width)
+    return flat(values[chosen(len(values), cap, stream="values")], width=width)[0]
 
 
 def standardised(x_ND: Array) -> Array:

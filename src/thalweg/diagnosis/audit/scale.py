@@ -7,8 +7,8 @@ one-hot entry is harmless. Thresholds:
 UNEVEN 20: sizes 20 times apart are curvatures 400 times apart; the step that the large feature allows moves the small
 one 400 times too slowly. Features in one unit (pixels, iris in cm) stay below 10.
 OFFSET 20: a mean of 20 deviations makes bias and feature nearly one direction (condition about 400). Iris has 7.
-LARGE 30: with weights of variance 1 / (3 D), PyTorch's start, the first pre-activations have deviation 17 and more: tanh
-and sigmoid are flat there. Digits in 0..16 have 8.
+LARGE 30: with weights of variance 1 / (3 D), PyTorch's start, the first pre-activations have deviation 17 and more:
+tanh and sigmoid are flat there. Digits in 0..16 have 8.
 SLOW 20: gradient descent needs 20 times as many steps on these inputs as on the same inputs standardised. Digits and
 diabetes have 1, iris in cm 8, wine 25,000.
 """
@@ -35,8 +35,8 @@ class InputScale:
     """Hold how large the features of inputs are, and how unlike one another.
 
     `size` of a feature is its deviation, where it is mostly zero the root mean square of the rest. `slowdown` is the
-    number of steps of gradient descent on a linear model over the same number for standardised inputs, None unless inputs
-    are a table of mostly dense columns with targets.
+    number of steps of gradient descent on a linear model over the same number for standardised inputs, None unless
+    inputs are a table of mostly dense columns with targets.
     """
 
     form: Form
@@ -80,11 +80,11 @@ class InputScale:
         return self.slowdown is not None and self.slowdown > SLOW
 
 
-def input_scale(x: Given, y: Given | None = None, *, axis: int | None = None) -> InputScale:
+def measure_scale(x: Given, y: Given | None = None, *, axis: int | None = None) -> InputScale:
     """Measure the scale of inputs (N, ...); with targets (N,) or (N, K) of a table also what it costs descent.
 
-    >>> input_scale(np.array([[0.0, 1000.0], [1.0, 3000.0], [2.0, 2000.0]])).spread
-    1000.0
+    >>> round(measure_scale(np.array([[0.0, 1000.0], [1.0, 3000.0], [2.0, 2000.0]])).spread)
+    1000
     """
     x_ND = by_feature(x, axis)
     means, deviations = x_ND.mean(0), x_ND.std(0)
@@ -92,7 +92,9 @@ def input_scale(x: Given, y: Given | None = None, *, axis: int | None = None) ->
     useful = np.isfinite(sizes)
     offsets = np.abs(means[dense & useful]) / deviations[dense & useful]
     condition, floor = _conditions(x_ND[:, useful])
-    table = np.asarray(x).ndim == 2 and (dense & useful).sum() > useful.sum() / 2  # standardising is no cure for sparse ones
+    table = (
+        np.asarray(x).ndim == 2 and (dense & useful).sum() > useful.sum() / 2
+    )  # standardising is no cure for sparse ones
     return InputScale(
         form=_form(x_ND, useful, means, deviations),
         means=means,
@@ -144,10 +146,10 @@ def _conditions(x_ND: Array) -> tuple[float, float]:
 def slowdown(x: Given, y: Given) -> float | None:
     """Return how many times as many steps gradient descent takes on inputs as on the same inputs standardised.
 
-    steps(x) = the least t with Σᵢ cᵢ² (1 - λᵢ / λ₁)²ᵗ ≤ 0.1 Σᵢ cᵢ², where λᵢ are the eigenvalues of the covariance and cᵢ is
-    what direction i explains of the targets; directions that explain no more than noise would are left out. None where
-    no direction explains anything. Gradient descent at rate 1 / λ₁ on squares of centred inputs does exactly this;
-    what an offset adds is told apart, by `offset`.
+    steps(x) = the least t with Σᵢ cᵢ² (1 - λᵢ / λ₁)²ᵗ ≤ 0.1 Σᵢ cᵢ², where λᵢ are the eigenvalues of the covariance and
+    cᵢ is what direction i explains of the targets; directions that explain no more than noise would are left out. None
+    where no direction explains anything. Gradient descent at rate 1 / λ₁ on squares of centred inputs does exactly
+    this; what an offset adds is told apart, by `offset`.
     """
     rows = chosen(len(x))
     x_ND, _ = flat(np.asarray(x)[rows], width=_SIDE)

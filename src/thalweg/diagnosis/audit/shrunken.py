@@ -3,10 +3,11 @@
 Decided by the lattice, not by size alone: all values are origin + k · step with few levels k, as 8-bit (or any counted)
 data have, and all of them lie in a narrow range. Thresholds:
 
-DEVIATION 0.02, RANGE 0.1: once divided, counted data span a range of about 1 with a deviation of 0.1 to 0.5; divided by 16
-or more once again, at most 0.06 and 0.03. Between the two nothing healthy lies but data that are small by nature:
+DEVIATION 0.02, RANGE 0.1: once divided, counted data span a range of about 1 with a deviation of 0.1 to 0.5; divided by
+16 or more once again, at most 0.06 and 0.03. Between the two nothing healthy lies but data that are small by nature:
 sparse one-hots (range 1), frequencies (rows with one common sum) and measurements in small units (no lattice).
-LEVELS 8..65536: fewer are flags or categories (and lie on a lattice by chance), more are no lattice that floats can show.
+LEVELS 8..65536: fewer are flags or categories (and lie on a lattice by chance), more are no lattice that floats can
+show.
 """
 
 import dataclasses
@@ -55,10 +56,10 @@ class Shrinkage:
         return nearest if exact else None
 
 
-def shrinkage(x: Given) -> Shrinkage:
+def measure_shrinkage(x: Given) -> Shrinkage:
     """Measure how small inputs (N, ...) are and whether their values are counted.
 
-    >>> shrinkage(np.arange(256).reshape(16, 16) / 255 / 255).divisor
+    >>> measure_shrinkage(np.arange(256).reshape(16, 16) / 255 / 255).divisor
     255
     """
     x_ND, _ = flat(np.asarray(x)[chosen(len(x), 1000)])

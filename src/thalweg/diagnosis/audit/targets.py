@@ -1,7 +1,7 @@
 """What targets are: their kind, their scale against a network whose outputs start near 0 ± 1, their classes.
 
-FAR 10: the output's bias starts within ±1 and moves by about the rate a step; to reach a mean or deviation of 10 costs the
-bulk of a short training, while targets of a few units (up to log prices around 10) are reached in passing.
+FAR 10: the output's bias starts within ±1 and moves by about the rate a step; to reach a mean or deviation of 10 costs
+the bulk of a short training, while targets of a few units (up to log prices around 10) are reached in passing.
 UNLIKE 20: outputs whose deviations differ 20 times weigh 400 times differently in a common squared loss.
 PROBABILITY_SUM: rows that add up to 1 within 1e-3, float16's rounding.
 """
@@ -64,10 +64,10 @@ class Targets:
         return float(-(share * np.log(share)).sum()) if self.counts else np.nan
 
 
-def targets(y: Given, *, ignore: int = -100) -> Targets:
+def describe_targets(y: Given, *, ignore: int = -100) -> Targets:
     """Tell what targets (N,), (N, K) or (N, L, ...) are; integers are class numbers, those equal to `ignore` are none.
 
-    >>> targets(np.array([0, 2, 2, 1])).counts
+    >>> describe_targets(np.array([0, 2, 2, 1])).counts
     (1, 1, 2)
     """
     y = np.asarray(y)
@@ -125,7 +125,7 @@ def labels_of(y: Given) -> Index | None:
         y = y[:, 0]
     kind = kind_of(y)
     if kind == "one-hot" and y.ndim == 2:
-        return y.argmax(1).astype(np.int64)
+        return np.asarray(y.argmax(1), dtype=np.int64)
     if y.ndim != 1 or kind not in CLASSED:
         return None
     return y.astype(np.int64) if kind == "classes" else (y > 0).astype(np.int64)
@@ -135,7 +135,7 @@ def numbers_of(y: Given) -> Array:
     """Return targets as numbers (N, K) for a least-squares fit: classes as their indicator columns."""
     labels = labels_of(y)
     if labels is not None:
-        return (labels[:, None] == np.unique(labels)).astype(np.float64)
+        return np.asarray(labels[:, None] == np.unique(labels), dtype=np.float64)
     numbers = np.asarray(y).reshape(len(y), -1).astype(np.float64)
     return np.where(np.isfinite(numbers), numbers, 0.0)
 
