@@ -7,6 +7,7 @@ of its own. What is tried is one thing changed: the rate, a setting, the inputs'
 import contextlib
 import copy
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ STEPS = 150  # of an experiment
 _SECONDS = 1.5  # that one experiment may take
 _ASIDE = 0.3  # of the rows: to judge by
 _SEEDS = 2
+_PROMISING = 0.8  # of the level at the end: an experiment above it is not repeated with another order
 _MOST = 512  # rows to judge by
 
 
@@ -58,7 +60,7 @@ class Bench:
 
     def trial(
         self, name: str, *, rate: float = 1.0, settings: Mapping[str, Any] | None = None, steps: int = STEPS, size: int | None = None,
-        scaled: str = "", dropout: bool = True, adam: float | None = None, from_end: bool = False,
+        scaled: str = "", dropout: bool = True, adam: float | None = None, from_end: bool = False, restart: bool = False,
     ) -> Trial:  # fmt: skip  # noqa: PLR0913
         """Train from the state before training (or the end) with one thing changed and judge on rows kept aside."""
         if name not in self._made:
@@ -67,9 +69,11 @@ class Bench:
                 with self._as_asked(dropout), held(self.case, seed=seed) as lent:
                     if not from_end:
                         lent.to_start()
+                    if restart:
+                        self._farther_out()
                     found.append(self._one(name, seed, rate, dict(settings or {}), steps, size or self.size, scaled, adam))
-                if time.perf_counter() > self.until:
-                    break
+                if time.perf_counter() > self.until or not found[0].beats(self._bar, share=_PROMISING):
+                    break  # it will not help whatever the order
             self._made[name] = max(found, key=lambda trial: trial.aside if math.isfinite(trial.aside) else math.inf)
         return self._made[name]
 
@@ -119,6 +123,20 @@ class Bench:
                 rows = self.train[: len(self.aside)]
                 self._made[key] = Trial(key, self.level(self.x, self.y, self.aside), self.level(self.x, self.y, rows), 0)
         return self._made[key].aside, self._made[key].trained
+
+    @functools.cached_property
+    def _bar(self) -> float:
+        aside = self.end()[0]
+        return aside if math.isfinite(aside) else self.end(start=True)[0]
+
+    @torch.no_grad()
+    def _farther_out(self) -> None:
+        """Add to each matrix what PyTorch would have begun with: uniform in ±1/sqrt(fan_in)."""
+        for group in self.course.optimizer.param_groups:  # type: ignore[union-attr]
+            for p in group["params"]:
+                if p.dim() > 1:
+                    bound = 1 / math.sqrt(p[0].numel())
+                    p.add_(torch.empty_like(p).uniform_(-bound, bound))
 
     def _batches(self, draw: np.random.Generator, size: int) -> Iterator[Tensor]:
         size = min(size, len(self.train))

@@ -33,12 +33,15 @@ def is_users(name: str) -> bool:
     return known
 
 
-def here(skip: int = 1) -> Place | None:
-    """Return the user's line that is being executed, None where none is on the stack."""
+def here(skip: int = 1, *, of: object = None) -> Place | None:
+    """Return the user's line that is being executed, None where none is on the stack.
+
+    Methods of the object `of`, its `__init__` say, are passed over: the line wanted is the one that makes it.
+    """
     frame: FrameType | None = sys._getframe(skip)
     while frame is not None:
         code = frame.f_code
-        if is_users(code.co_filename):
+        if is_users(code.co_filename) and (of is None or frame.f_locals.get("self") is not of):
             return Place(code.co_filename, frame.f_lineno, code.co_name)
         frame = frame.f_back
     return None

@@ -323,7 +323,7 @@ class Watch:
             self._start_look("train")
 
     def module_made(self, module: nn.Module, *args: Any, **kwargs: Any) -> None:
-        place = here(2)
+        place = here(2, of=module)
         if place is not None:
             self._case.made[id(module)] = place
 

@@ -8,11 +8,7 @@ import numpy as np
 import torch
 
 from thalweg.core import message
-from thalweg.diagnosis.audit.columns import bad_columns
-from thalweg.diagnosis.audit.imbalance import imbalance
-from thalweg.diagnosis.audit.independence import dependence
-from thalweg.diagnosis.audit.noise import label_noise
-from thalweg.diagnosis.audit.order import order
+from thalweg.diagnosis.audit import count_classes, find_bad_columns, measure_dependence, measure_label_noise, measure_order
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.data.seen import columns, median_repaired
 from thalweg.diagnosis.checks.saying import found, seen
@@ -40,7 +36,7 @@ class UnshuffledData(CaseCheck):
         batches = [t.numpy() for look, met in facts.meets if (t := kept(look, met.target)) is not None and t.dim() and len(t) > 3]
         if facts.learnt or len(batches) < 6:
             return []
-        told = order(batches[:40])
+        told = measure_order(batches[:40])
         if told is None or not told.sorted:
             return []
         bar = judged(case, facts)
@@ -74,7 +70,7 @@ class ClassImbalance(CaseCheck):
         guesses, targets = _guesses(case, facts)
         if guesses is None or targets is None:
             return []
-        told = imbalance(targets, guesses)
+        told = count_classes(targets, guesses)
         if told is None or told.majority < 0.85 or not told.missed:
             return []
         rare = told.classes.index(told.missed[0])
@@ -142,7 +138,7 @@ class LabelNoise(CaseCheck):
             return []
         if facts.fit is not None and facts.fit.share < 0.15 and not _gap(case):
             return []
-        told = label_noise(pairs[0].numpy(), pairs[1].numpy())
+        told = measure_label_noise(pairs[0].numpy(), pairs[1].numpy())
         if told is None or not told.flipped or told.low < _WRONG:
             return []
         evidence = [seen("wrong_share", told.rate, "0"), seen("wrong_low", told.low), seen("wrong_high", told.high)]
@@ -168,9 +164,9 @@ class WrongLabels(CaseCheck):
         bar = judged(case, facts)
         if bar is None or bar.lost or facts.pairs is None or facts.trivial is None or len(facts.loss) < 100:
             return []
-        if bar.level < _NOTHING * facts.trivial or any(h.holds for h in facts.hypotheses) or not facts.pairs[0].is_floating_point():
+        if not facts.is_plain or bar.level < _NOTHING * facts.trivial or any(h.holds for h in facts.hypotheses) or not facts.pairs[0].is_floating_point():
             return []
-        told = dependence(facts.pairs[0].numpy(), facts.pairs[1].numpy())
+        told = measure_dependence(facts.pairs[0].numpy(), facts.pairs[1].numpy())
         if told is None or not told.independent:
             return []
         evidence = [seen("outside_models", told.score, f"> {told.chance:.2g}"), seen("level_end", bar.level), seen("trivial_loss", facts.trivial)]
@@ -192,7 +188,7 @@ class BadColumns(CaseCheck):
         bar = judged(case, facts)
         if bar is None or facts.pairs is None or facts.pairs[0].dim() != 2 or not facts.pairs[0].is_floating_point():
             return []
-        told = bad_columns(columns(facts.pairs[0]))
+        told = find_bad_columns(columns(facts.pairs[0]))
         odd = [s for s in told.sentinels if s.left < 0.3]
         if not odd:
             return []

@@ -6,7 +6,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from thalweg.core import message
-from thalweg.diagnosis.audit.duplicates import duplicates
+from thalweg.diagnosis.audit import count_duplicates
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.data.seen import columns, fed_in_views, share_found
 from thalweg.diagnosis.checks.saying import found, seen
@@ -41,10 +41,13 @@ class TrainTestMismatch(CaseCheck):
         alive = spread > 1e-9
         if alive.sum() < 3:
             return []
-        look, op, rows = views[-1]
-        other = columns(rows)
-        shift = np.abs(other.mean(0) - train.mean(0))[alive] / spread[alive]
-        width = np.abs(np.log((other.std(0)[alive] + 1e-12) / spread[alive]))
+        measured = []
+        for look, op, rows in views[-3:]:
+            other = columns(rows)
+            shift = np.abs(other.mean(0) - train.mean(0))[alive] / spread[alive]
+            width = np.abs(np.log((other.std(0)[alive] + 1e-12) / spread[alive]))
+            measured.append((float(np.exp(np.median(width))) + float(np.median(shift)), look, op, other, shift, width))
+        _, look, op, other, shift, width = max(measured, key=lambda entry: entry[0])
         middle, wide = float(np.median(shift)), float(np.exp(np.median(width)))
         far = float(np.mean(shift > 2 * _SHIFT))
         if middle < _SHIFT and wide < _WIDTH and far < 0.3:
@@ -102,7 +105,7 @@ class DataLeak(CaseCheck):
         share = share_found(rows, x)
         if share > _MOST or share < _LEAK:
             return []
-        told = duplicates(x.numpy(), rows.numpy(), once=True)
+        told = count_duplicates(x.numpy(), rows.numpy(), once=True)
         if not told.leaked:
             return []
         evidence = [seen("rows_on_both_sides", share, "0")]

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from typing import ClassVar, final
 
 import torch
@@ -71,7 +72,7 @@ class BatchMixing(CaseCheck):
                     moves.append(_moved_by_others(calm(look), *pair))
                 except CannotPlay:
                     return []
-        if min(moves) < _MOVED:
+        if not all(math.isfinite(moved) and moved >= _MOVED for moved in moves):
             return []
         look, met = told[-1]
         op = _mixer(look)
@@ -144,7 +145,7 @@ class FutureLeak(CaseCheck):
                     moved = _moved_by_future(calm(look), fed, out)
                 except CannotPlay:
                     return []
-            if moved < _MOVED:
+            if not math.isfinite(moved) or moved < _MOVED:
                 return []
             op = _looker(look)
             evidence = [seen("moved_by_future", moved, "0"), seen("loss_end", facts.end)]
@@ -207,7 +208,7 @@ class PaddingLeak(CaseCheck):
                     moved = _moved_by_padding(calm(look), fed, out, lengths)
                 except (CannotPlay, RuntimeError):
                     continue
-            if moved is None or moved < _MOVED:
+            if moved is None or not math.isfinite(moved) or moved < _MOVED:
                 continue
             op = _pooling(look, x.shape[1])
             evidence = [seen("moved_by_padding", moved, "0")]

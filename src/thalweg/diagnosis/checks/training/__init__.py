@@ -1,5 +1,6 @@
 """How training was set up, decided by experiment."""
 
+from thalweg.diagnosis.checks.training.saddle import SaddlePoint as SaddlePoint
 from thalweg.diagnosis.checks.training.scaling import UnscaledInputs as UnscaledInputs
 from thalweg.diagnosis.checks.training.capacity import OverRegularized as OverRegularized
 from thalweg.diagnosis.checks.training.rate import ScheduleMisstepped as ScheduleMisstepped
