@@ -145,7 +145,7 @@ def _at_home(folder: str, streams: tuple[Any, Any]) -> Iterator[None]:
     for stream in left:
         with contextlib.suppress(Exception):
             stream.flush()
-    sys.stdout, sys.stderr = (ours if _writes(ours) else theirs for ours, theirs in zip(streams, left, strict=True))
+    sys.stdout, sys.stderr = (_open(k, *pair) for k, pair in enumerate(zip(streams, left, strict=True), 1))
     here = None
     with contextlib.suppress(OSError):
         here = os.getcwd()
@@ -162,10 +162,23 @@ def _at_home(folder: str, streams: tuple[Any, Any]) -> Iterator[None]:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        sys.stdout, sys.stderr = left
+        sys.stdout, sys.stderr = (
+            old if _writes(old) else new for old, new in zip(left, (sys.stdout, sys.stderr), strict=True)
+        )
         if here is not None:
             with contextlib.suppress(OSError):
                 os.chdir(here)
+
+
+def _open(number: int, *streams: Any) -> Any:
+    """Return the first stream that can be written to, else one made for the file of that number."""
+    for stream in streams:
+        if _writes(stream):
+            return stream
+    try:
+        return open(number, "w", encoding="utf-8", closefd=False)
+    except OSError:
+        return open(os.devnull, "w", encoding="utf-8")
 
 
 def _writes(stream: Any) -> bool:

@@ -9,9 +9,11 @@ from thalweg.core import message
 from thalweg.findings import Evidence, Finding, Picture, Severity, Where
 
 ROUNDING = 1e-4  # relative difference of sums of weights that rounding does not make
-_CLOSE = 0.05  # relative difference after the first step from which two starts count as one
-_GROWN = 4.0  # times the first difference that the last one is, at least
-_RETURNED = 0.5  # of the largest difference so far: below it, replicas came together again
+_CLOSE = 1.5  # steps, up to which the first difference counts as made by a step; two starts lie many of them apart
+_APART = 0.05  # relative difference from which weights count as different ones
+_GROWN = 2.0  # times the first difference that the last one is, at least
+_KEPT = 0.5  # of the largest difference in the later half of a run: one that falls below it was made up for
+_STRAIGHT = 0.9  # cosine between differences at two looks that follow each other, on average
 _ALIKE = 1e-3  # relative difference of two updates that count as the same
 _FEWEST = 4  # steps at which all of them were looked at
 
@@ -41,23 +43,20 @@ def desync(files: Sequence[Mapping[str, Any]]) -> Finding | None:
     if _grows(gaps, rows):
         first = next(step for step, gap in zip(steps, gaps, strict=False) if gap > ROUNDING)
         return _finding("drift", replicas, gaps, first)
-    if min(gaps) > _CLOSE and _updated_alike(rows):
+    if min(gaps) > _APART and _updated_alike(rows):
         return _finding("start", replicas, gaps, steps[0])
     return None
 
 
 def _grows(gaps: Sequence[float], rows: Sequence[Sequence[Sequence[float]]]) -> bool:
-    """Return whether a difference that began small grew, kept its direction and never fell back."""
-    if gaps[0] > _CLOSE or gaps[-1] < max(10 * ROUNDING, _GROWN * gaps[0]):
+    """Return whether a difference that began small grew, and then kept its size and its direction."""
+    late = range(len(gaps) // 2, len(gaps))
+    largest, least = max(gaps[k] for k in late), min(gaps[k] for k in late)
+    if _gap(rows[0], of=_pace(rows)) > _CLOSE or gaps[-1] < max(10 * ROUNDING, _GROWN * gaps[0]):
         return False
-    largest = gaps[0]
-    for gap in gaps:
-        if largest > 10 * ROUNDING and gap < _RETURNED * largest:
-            return False
-        largest = max(largest, gap)
-    late = range(len(rows) // 2 + 1, len(rows))
-    kept = [_cosine(_apart(rows[k - 1]), _apart(rows[k])) for k in late]
-    return not kept or sum(kept) / len(kept) > 0.5
+    turns = [_cosine(_apart(rows[k - 1]), _apart(rows[k])) for k in late if k]
+    rising = all(gaps[k] >= _KEPT * max(gaps[:k], default=0.0) for k in late)
+    return (rising or least >= _KEPT * largest) and sum(turns) / len(turns) > _STRAIGHT
 
 
 def _updated_alike(rows: Sequence[Sequence[Sequence[float]]]) -> bool:
@@ -69,9 +68,15 @@ def _updated_alike(rows: Sequence[Sequence[Sequence[float]]]) -> bool:
     return True
 
 
-def _gap(row: Sequence[Sequence[float]]) -> float:
-    """Return the largest distance of a process from the first one, as a share of the largest size."""
-    size = max(_norm(sums) for sums in row) or 1.0
+def _pace(rows: Sequence[Sequence[Sequence[float]]]) -> float:
+    """Return how far the fastest process went from its first look to its second, which are steps 1 and 2."""
+    moves = [[b - a for a, b in zip(old, new, strict=True)] for old, new in zip(rows[0], rows[1], strict=True)]
+    return max(_norm(move) for move in moves)
+
+
+def _gap(row: Sequence[Sequence[float]], *, of: float | None = None) -> float:
+    """Return the largest distance of a process from the first one, as a share of the largest size, or of `of`."""
+    size = (max(_norm(sums) for sums in row) if of is None else of) or 1.0
     return max(_norm([a - b for a, b in zip(sums, row[0], strict=True)]) for sums in row[1:]) / size
 
 

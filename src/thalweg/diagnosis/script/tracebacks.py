@@ -4,12 +4,13 @@ import contextlib
 import functools
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 _OURS = str(Path(__file__).parents[1])  # of `thalweg.diagnosis` alone: a script may well use the rest of thalweg
+_ASKING = str(Path("torch", "overrides.py"))
 
 
 def show(error: BaseException) -> None:
@@ -37,9 +38,10 @@ def hidden() -> Iterator[None]:
     @functools.wraps(original)
     def __init__(told: traceback.TracebackException, *args: Any, **kwargs: Any) -> None:
         original(told, *args, **kwargs)
-        stack = getattr(told, "stack", None)
-        if stack is not None and any(frame.filename.startswith(_OURS) for frame in stack):
-            stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]
+        stack = getattr(told, "stack", None) or []
+        kept = _kept([(frame.filename, frame.name) for frame in stack])
+        if len(kept) < len(stack):
+            stack[:] = [stack[k] for k in kept]
 
     traceback.TracebackException.__init__ = __init__  # type: ignore[method-assign, assignment]
     try:
@@ -61,11 +63,26 @@ def _strip(error: BaseException | None, seen: set[int]) -> None:
 
 
 def _without_ours(trail: TracebackType | None) -> TracebackType | None:
-    kept: list[TracebackType] = []
+    trails: list[TracebackType] = []
     while trail is not None:
-        if not trail.tb_frame.f_code.co_filename.startswith(_OURS):
-            kept.append(trail)
+        trails.append(trail)
         trail = trail.tb_next
+    codes = [one.tb_frame.f_code for one in trails]
+    kept = [trails[k] for k in _kept([(code.co_filename, code.co_name) for code in codes])]
     for place, one in enumerate(kept):
         one.tb_next = kept[place + 1] if place + 1 < len(kept) else None
     return kept[0] if kept else None
+
+
+def _kept(frames: Sequence[tuple[str, str]]) -> list[int]:
+    """Return which frames (file, function) would be there without us.
+
+    Where torch asks us on the way into one of its functions, it enters that function twice: the first time for us.
+    """
+    gone = {k for k, (file, _) in enumerate(frames) if file.startswith(_OURS)}
+    for first in [k for k in gone if k and k - 1 not in gone and frames[k - 1][0].endswith(_ASKING)]:
+        gone.add(first - 1)
+        last = next((k for k in range(first, len(frames)) if k not in gone), None)
+        if last is not None and first > 1 and frames[first - 2] == frames[last]:
+            gone.add(first - 2)
+    return [k for k in range(len(frames)) if k not in gone]
