@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import textwrap
+import unicodedata
 from pathlib import Path
 
 from thalweg.core import Message, message
@@ -67,13 +68,22 @@ def verdict(diagnosis: Diagnosis) -> Message:
 
 def sureness(finding: Finding) -> Message:
     """Say how sure a finding is: a word, the number, and how it was reckoned."""
-    word = sure_word(finding)
-    return message("diagnosis.sureness", word=word, percent=percent(finding.confidence), how=finding.reckoned)
+    return message("diagnosis.sureness", sure=sure_short(finding), how=finding.reckoned)
 
 
-def sure_word(finding: Finding) -> Message:
+def sure_short(finding: Finding) -> Message:
     word = next((word for least, word in _SURE if finding.confidence >= least), "weak")
-    return message(f"diagnosis.sure_{word}")
+    named = message(f"diagnosis.sure_{word}")
+    return message("diagnosis.sure_short", word=named, percent=percent(finding.confidence))
+
+
+def note_line(note: Finding) -> Message:
+    """Say a note in one line: what it is, where, and why."""
+    told = {"title": title(note.code), "cause": note.cause}
+    where = place(note.where)
+    if not where:
+        return message("diagnosis.note", **told)
+    return message("diagnosis.note_at", **told, place=where)
 
 
 def trial(tried: Tried) -> Message:
@@ -116,6 +126,11 @@ def inside(where: Where) -> list[Message]:
     return found
 
 
+def clean(text: str) -> str:
+    """Leave out what would move the cursor, change colours or turn the direction of writing."""
+    return "".join(letter if unicodedata.category(letter)[0] != "C" else " " * (letter in "\n\t") for letter in text)
+
+
 def code(where: Where, *, around: int = 0) -> list[tuple[int, str]]:
     """Read the line that is meant, and so many before and after it; nothing where the file cannot be read."""
     if where.file is None or where.line is None:
@@ -131,7 +146,7 @@ def code(where: Where, *, around: int = 0) -> list[tuple[int, str]]:
         return []
     first, last = max(where.line - around, 1), min(where.line + around, len(lines))
     shown = textwrap.dedent("\n".join(line.expandtabs(4) for line in lines[first - 1 : last])).split("\n")
-    return list(zip(range(first, last + 1), (line.rstrip() for line in shown), strict=True))
+    return list(zip(range(first, last + 1), (clean(line.rstrip()) for line in shown), strict=True))
 
 
 def diff(change: Change) -> list[tuple[str, str]]:
@@ -140,7 +155,7 @@ def diff(change: Change) -> list[tuple[str, str]]:
         before, after = ([f"{change.path} = {value}"] for value in (change.before, change.after))
     else:
         before, after = _lines(change)
-    found = [(line[0], line[2:]) for line in difflib.ndiff(before, after) if line[0] != "?"]
+    found = [(line[0], clean(line[2:])) for line in difflib.ndiff(before, after) if line[0] != "?"]
     return [pair for pair in found if pair[1].strip() or pair[0] == " "]
 
 
@@ -156,6 +171,11 @@ def tested(diagnosis: Diagnosis) -> list[tuple[str, tuple[Hypothesis, ...]]]:
     kinds: tuple[tuple[str, bool | None], ...] = (("confirmed", True), ("ruled_out", False), ("undecided", None))
     groups = [(name, tuple(h for h in diagnosis.hypotheses if h.holds is holds)) for name, holds in kinds]
     return [(name, members) for name, members in groups if members]
+
+
+def tested_line(hypothesis: Hypothesis) -> Message:
+    told = {"cause": title(hypothesis.code), "tried": hypothesis.tried, "result": hypothesis.result}
+    return message("diagnosis.tested_line", **told)
 
 
 def outcome(hypothesis: Hypothesis) -> Message:
@@ -181,12 +201,16 @@ def next_steps(diagnosis: Diagnosis) -> list[Message]:
     return [*found, message("diagnosis.next_batch")]
 
 
-def last_line(diagnosis: Diagnosis) -> list[Message | str]:
-    """Return the parts of the last line: what was watched, how long, and what that cost."""
+def watched(diagnosis: Diagnosis) -> list[str]:
+    return [*diagnosis.models, *diagnosis.optimizers]
+
+
+def cost(diagnosis: Diagnosis) -> list[Message | str]:
+    """Return how many steps were watched, how long they took, and what watching and judging cost."""
     steps = message("diagnosis.one_step")
     if diagnosis.steps != 1:
         steps = message("diagnosis.steps", steps=number(diagnosis.steps))
-    found: list[Message | str] = [*diagnosis.models, *diagnosis.optimizers, steps, duration(diagnosis.seconds)]
+    found: list[Message | str] = [steps, duration(diagnosis.seconds)]
     found.append(message("diagnosis.cost", percent=percent(diagnosis.overhead)))
     if diagnosis.judged_seconds > 0:
         found.append(message("diagnosis.judged", time=duration(diagnosis.judged_seconds)))

@@ -111,7 +111,7 @@ def _caption(picture: Picture, lang: str | None) -> list[str]:
 def _bars(picture: Picture, width: int) -> list[Line]:
     kept = shown_bars(picture, _MOST_BARS)
     longest = max(min(_LONGEST_NAME, width // 3), 4)
-    names = [shorten_name(picture.names[k], longest) for k in kept]
+    names = short_names([picture.names[k] for k in kept], longest)
     values = [number(picture.values[k], 3) for k in kept]
     left, middle = max(map(width_of, names)), max(map(width_of, values))
     room = min(width - left - middle - 6, _WIDEST)
@@ -137,6 +137,27 @@ def _bar(length: float, room: int, healthy: float | None) -> str:
         return bar
     at = min(round(room * healthy), room - 1)
     return bar.ljust(at) + "┊" if len(bar) <= at else bar[:at] + "┊" + bar[at + 1 :]
+
+
+def short_names(names: Sequence[str], most: int) -> list[str]:
+    """Shorten names of layers that are too long: first by what all of them share, then each in its middle.
+
+    >>> short_names(["encoder.layers.0.linear.weight", "encoder.layers.11.linear.weight"], 14)
+    ['…layers.0…', '…layers.11…']
+    """
+    if len(names) > 1 and any(width_of(name) > most for name in names):
+        parts = [name.split(".") for name in names]
+        first, last = _shared(parts), _shared([part[::-1] for part in parts])
+        first, last = max(first - 1, 0), last if last > 1 else 0
+        if all(len(part) > first + last for part in parts):
+            middles = [".".join(part[first : len(part) - last]) for part in parts]
+            names = ["…" * (first > 0) + middle + "…" * (last > 0) for middle in middles]
+    return [shorten_name(name, most) for name in names]
+
+
+def _shared(parts: Sequence[Sequence[str]]) -> int:
+    """Count the parts that all of them begin with."""
+    return next((k for k, row in enumerate(zip(*parts, strict=False)) if len(set(row)) > 1), min(map(len, parts)))
 
 
 def shorten_name(name: str, most: int) -> str:
