@@ -1,5 +1,6 @@
 """From what was seen to an answer: exact probes first, then statistics, then experiments; consequences fall away."""
 
+import dataclasses
 import time
 import warnings
 from collections.abc import Iterable
@@ -67,6 +68,8 @@ def _best(findings: list[Finding]) -> list[Finding]:
             continue
         seen.add(finding.code)
         kept.append(finding)
+    codes = {finding.code for finding in findings}
+    kept = [dataclasses.replace(f, explains=tuple(code for code in f.explains if code in codes)) for f in kept]
     alarms = [finding for finding in kept if finding.severity is not Severity.NOTE][:MOST]
     return alarms + [finding for finding in kept if finding.severity is Severity.NOTE][:MOST]
 

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,6 +53,7 @@ class Watch:
         self._process, self._thread = os.getpid(), threading.get_ident()
         self._busy = self._blind = False
         self._optimizers: list[torch.optim.Optimizer] = []
+        self._recent: deque[int] = deque(maxlen=8)  # optimizers of the last steps
         self._copied = 0  # optimizers whose parameters' start is kept
         self._begun = self._first = time.perf_counter()
         self._last_cost = self._view_cost = 0.0
@@ -197,6 +199,7 @@ class Watch:
         if optimizer is not None and not any(known is optimizer for known in self._optimizers):
             self._optimizers.append(optimizer)
         course = self._ledger.step(optimizer)
+        self._recent.append(id(optimizer))
         if self._recorder is not None:
             look = self._recorder.look
             look.loss = course.losses[-1]
@@ -213,7 +216,7 @@ class Watch:
     @property
     def _span(self) -> int:
         """Steps of one look: one of each optimizer that is in use."""
-        return min(max(1, len(self._case.courses)), 4)
+        return min(max(1, len(set(self._recent))), 4)
 
     def _check_limits(self) -> None:
         steps, seconds = self._limits
