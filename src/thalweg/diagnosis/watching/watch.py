@@ -322,6 +322,7 @@ class Watch:
         self._ledger.places[id(optimizer)] = here(2)
         self._case.notes.append(Note("optimizer", self._ledger.steps, here(2), optimizer))
         self._optimizers.append(optimizer)
+        self._urgent = max(self._urgent, EARLY)  # its first steps are looked at, whenever they come
         if self._recorder is None and not self._ledger.steps:
             self._start_look("train")
 
