@@ -49,29 +49,38 @@ def learned(look: Look) -> set[int]:
 
 
 def _on_the_way(look: Look, loss: int) -> list[Meeting]:
-    known = learned(look)
-    trail = look.trail(loss)
-    squared = {look.inner(n) for op in trail if op.name in _SQUARES for n in op.inputs}
-    squared |= {look.inner(op.inputs[0]) for op in trail if op.name in ("mul", "__mul__") and len(set(op.inputs)) == 1 and op.inputs}  # fmt: skip
-    absolute = {look.inner(n) for op in trail if op.name in ("abs", "absolute", "__abs__") for n in op.inputs}
+    known, trail = learned(look), look.trail(loss)
     found = []
     for op in trail:
         if len(op.inputs) < 2 or op.kind != "function":
             continue
-        first, second = op.inputs[0], op.inputs[1]
-        if op.name in LOSSES:
-            if first in known or second in known:
-                prediction, target = (first, second) if first in known else (second, first)
-                found.append(Meeting(LOSSES[op.name], op, prediction, target, _reduction(op)))
+        first, second = op.inputs[:2]
+        if op.name in LOSSES and (first in known or second in known):
+            prediction, target = (first, second) if first in known else (second, first)
+            found.append(Meeting(LOSSES[op.name], op, prediction, target, _reduction(op)))
         elif op.name in _DIFFERENCES and (first in known) != (second in known):
             prediction, target = (first, second) if first in known else (second, first)
-            if look.values[target].parameter is None and (look.values[target].shape or look.values[prediction].shape == ()):
-                kind = next((name for name, where in (("squared", squared), ("absolute", absolute)) if look.inner(op.outputs[0]) in where), None)  # fmt: skip
-                if kind is not None:
-                    found.append(Meeting(kind, op, prediction, target, "own"))
-    if not found:
-        found = [met for op in trail if (met := _other(look, op, known)) is not None][:2]
-    return found
+            kind = _kind(look, trail, op.outputs[0]) if _is_target(look, prediction, target) else None
+            if kind is not None:
+                found.append(Meeting(kind, op, prediction, target, "own"))
+    return found or [met for op in trail if (met := _other(look, op, known)) is not None][:2]
+
+
+def _is_target(look: Look, prediction: int, target: int) -> bool:
+    value = look.values[target]
+    return value.parameter is None and (bool(value.shape) or look.values[prediction].shape == ())
+
+
+def _kind(look: Look, trail: list[Op], difference: int) -> str | None:
+    """Return what a script makes of a difference of its own: its square or its size."""
+    inner = look.inner(difference)
+    for op in trail:
+        if op.inputs and all(look.inner(number) == inner for number in op.inputs):
+            if op.name in _SQUARES or (op.name in ("mul", "__mul__") and len(op.inputs) == 2):
+                return "squared"
+            if op.name in ("abs", "absolute", "__abs__"):
+                return "absolute"
+    return None
 
 
 def _other(look: Look, op: Op, known: set[int]) -> Meeting | None:

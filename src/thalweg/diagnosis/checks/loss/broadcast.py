@@ -16,13 +16,34 @@ from thalweg.diagnosis.watching import Case, Look, Op, Place
 from thalweg.findings import Finding, Severity
 
 _ELEMENTWISE = frozenset(
-    "sub __sub__ rsub __rsub__ sub_ subtract add __add__ mul __mul__ multiply div true_divide __truediv__ maximum minimum "
-    "where pow __pow__ max min mse_loss l1_loss smooth_l1_loss huber_loss gaussian_nll_loss poisson_nll_loss kl_div".split()
+    "sub __sub__ rsub __rsub__ sub_ subtract add __add__ mul __mul__ multiply div true_divide __truediv__ maximum "
+    "minimum where pow __pow__ max min mse_loss l1_loss smooth_l1_loss huber_loss gaussian_nll_loss "
+    "poisson_nll_loss kl_div".split()
 )
-_EXPLAINS = ("lr-too-high", "lr-too-low", "underfitting", "saturated-units", "unscaled-targets", "vanishing-gradients",
-             "dead-relu", "stopped-too-early", "optimizer-settings", "loss-sign", "overfitting", "batch-size",
-             "exploding-gradients", "wrong-labels", "data-leak", "batch-mixing", "label-noise", "saddle-point",
-             "over-regularized", "bad-columns", "wrong-loss", "loss-scale")  # fmt: skip
+_EXPLAINS = (
+    "lr-too-high",
+    "lr-too-low",
+    "underfitting",
+    "saturated-units",
+    "unscaled-targets",
+    "vanishing-gradients",
+    "dead-relu",
+    "stopped-too-early",
+    "optimizer-settings",
+    "loss-sign",
+    "overfitting",
+    "batch-size",
+    "exploding-gradients",
+    "wrong-labels",
+    "data-leak",
+    "batch-mixing",
+    "label-noise",
+    "saddle-point",
+    "over-regularized",
+    "bad-columns",
+    "wrong-loss",
+    "loss-scale",
+)
 
 
 @final
@@ -46,10 +67,17 @@ class LossBroadcast(CaseCheck):
         values = {"prediction": str(tuple(a)), "target": str(tuple(b)), "count": count**2, "rows": count}
         made = origin(look, prediction)
         return [
-            tell(self.name, Severity.CRITICAL, 0.99, place=_place(case, look, op, target, made, len(a) < len(b)),
-                 evidence=[seen("compared", count**2, f"{count}")], values=values,
-                 layer=case.path(made.module) if made is not None else None, explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL,
+                0.99,
+                place=_place(case, look, op, target, made, len(a) < len(b)),
+                evidence=[seen("compared", count**2, f"{count}")],
+                values=values,
+                layer=case.path(made.module) if made is not None else None,
+                explains=_EXPLAINS,
+            )
+        ]
 
 
 def _spread(look: Look) -> tuple[Op, int, int] | None:
@@ -64,7 +92,9 @@ def _spread(look: Look) -> tuple[Op, int, int] | None:
             size = math.prod(a)
             if len(a) == len(b) or size != math.prod(b) or size < 2 or (first in known) == (second in known):
                 continue
-            if [n for n in a if n > 1] != [n for n in b if n > 1] or any(look.values[n].parameter is not None for n in op.inputs[:2]):  # fmt: skip
+            if [n for n in a if n > 1] != [n for n in b if n > 1] or any(
+                look.values[n].parameter is not None for n in op.inputs[:2]
+            ):
                 continue
             if math.prod(torch.broadcast_shapes(a, b)) > size and _is_data(look, second if first in known else first):
                 return (op, first, second) if first in known else (op, second, first)

@@ -3,7 +3,6 @@
 import dataclasses
 from typing import ClassVar, final
 
-
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.loss.telling import seen, tell
 from thalweg.diagnosis.checks.loss.tracing import CLAMPS, PASSING
@@ -19,10 +18,28 @@ _MOST = 0.5  # of the entries that would count: above it hardly anything is lear
 _NEARLY_ALL = 0.8
 _LEFT = 0.3  # of the best constant answer's loss
 _LOOKS = 16
-_EXPLAINS = ("lr-too-low", "vanishing-gradients", "detached-graph", "dead-relu", "saddle-point", "underfitting",
-             "optimizer-settings", "unscaled-targets", "lr-too-high", "parameters-not-optimized", "stopped-too-early",
-             "saturated-units", "frozen-parameters", "bad-init-scale", "unscaled-inputs", "batch-size", "label-noise",
-             "output-range", "loss-scale", "over-regularized")  # fmt: skip
+_EXPLAINS = (
+    "lr-too-low",
+    "vanishing-gradients",
+    "detached-graph",
+    "dead-relu",
+    "saddle-point",
+    "underfitting",
+    "optimizer-settings",
+    "unscaled-targets",
+    "lr-too-high",
+    "parameters-not-optimized",
+    "stopped-too-early",
+    "saturated-units",
+    "frozen-parameters",
+    "bad-init-scale",
+    "unscaled-inputs",
+    "batch-size",
+    "label-noise",
+    "output-range",
+    "loss-scale",
+    "over-regularized",
+)
 
 
 @dataclasses.dataclass(slots=True)
@@ -66,10 +83,18 @@ class LossClamped(CaseCheck):
         values = {"function": worst.op.name.rstrip("_"), "percent": f"{100 * share:.0f}"}
         picture = Picture(what=evidence[0].what, values=(worst.high, worst.low), names=("max", "min"))
         return [
-            tell(self.name, Severity.CRITICAL if share > _NEARLY_ALL else Severity.WARNING, 0.97, place=worst.op.place,
-                 said=None if worst.high >= worst.low else "loss-floored", evidence=evidence, values=values,
-                 picture=picture, explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL if share > _NEARLY_ALL else Severity.WARNING,
+                0.97,
+                place=worst.op.place,
+                said=None if worst.high >= worst.low else "loss-floored",
+                evidence=evidence,
+                values=values,
+                picture=picture,
+                explains=_EXPLAINS,
+            )
+        ]
 
 
 def _is_unlearnt(case: Case, facts: Facts) -> bool:
@@ -112,10 +137,18 @@ def _cuts(look: Look) -> list[Op]:
         is_after = bool(beyond.intersection(inputs))
         if is_after:
             beyond.update(look.inner(n) for n in op.outputs)
-        if op.name in _CUTS and op.outputs and (is_after or id(op) in ends) and any(n in known for n in op.inputs):
-            if op.name not in ("min", "max") or (len(op.inputs) == 2 and len(op.outputs) == 1):
+        if op.name in _CUTS and op.outputs and (is_after or id(op) in ends) and _source(look, op) is not None:
+            if op.name != "where" or op.inputs[0] in known:
                 found.append(op)
     return found
+
+
+def _source(look: Look, op: Op) -> int | None:
+    """Return what is cut: the one value with a gradient, none where two are chosen from or one is reduced."""
+    learnt = [n for n in op.inputs if look.values[n].requires_grad]
+    if len(learnt) != 1 or (op.name in ("min", "max") and (len(op.inputs) != 2 or len(op.outputs) != 1)):
+        return None
+    return learnt[0]
 
 
 def _behind(look: Look, number: int) -> list[Op]:
@@ -136,8 +169,9 @@ def _held_back(deep: Deep, op: Op) -> tuple[float, float]:
 
     Of what lies below a cut, a prediction counts where it ought to rise and an error wherever it is left at a value.
     """
-    known = learned(deep.look)
-    source, result = deep.tensors[next(n for n in op.inputs if n in known)], deep.tensors[op.outputs[0]]
+    number = _source(deep.look, op)
+    assert number is not None
+    source, result = deep.tensors[number].detach(), deep.tensors[op.outputs[0]].detach()
     back = deep.gradients([op.outputs[0]])[0]
     if back is None or source.shape != result.shape or not bool(back.any()):
         return 0.0, 0.0

@@ -13,22 +13,53 @@ from thalweg.diagnosis.checks.loss.tracing import Reach, kept, meets_of, origin,
 from thalweg.diagnosis.checks.saying import place_of
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.meeting import Meeting
-from thalweg.diagnosis.watching import Case, Look
+from thalweg.diagnosis.watching import Case, Look, Op
 from thalweg.findings import Finding, Severity
 
 _OUTSIDE = 0.05  # of the targets' variance, or of the targets: what cannot be reached, above which it matters
 _REGRESSIONS = ("mse_loss", "l1_loss", "squared", "absolute")
-_BOUNDED = ("tanh", "tanh_", "softsign", "hardtanh", "relu", "relu_", "relu6", "softplus", "sin", "cos", "elu", "log_softmax", "logsigmoid")  # fmt: skip
-_EXPLAINS = ("lr-too-high", "lr-too-low", "underfitting", "saturated-units", "unscaled-targets", "vanishing-gradients",
-             "dead-relu", "stopped-too-early", "optimizer-settings", "loss-sign", "overfitting", "batch-size",
-             "exploding-gradients", "wrong-labels", "data-leak", "saddle-point", "label-noise", "over-regularized",
-             "bad-init-scale")  # fmt: skip
+_BOUNDED = (
+    "tanh",
+    "tanh_",
+    "softsign",
+    "hardtanh",
+    "relu",
+    "relu_",
+    "relu6",
+    "softplus",
+    "sin",
+    "cos",
+    "elu",
+    "log_softmax",
+    "logsigmoid",
+)
+_EXPLAINS = (
+    "lr-too-high",
+    "lr-too-low",
+    "underfitting",
+    "saturated-units",
+    "unscaled-targets",
+    "vanishing-gradients",
+    "dead-relu",
+    "stopped-too-early",
+    "optimizer-settings",
+    "loss-sign",
+    "overfitting",
+    "batch-size",
+    "exploding-gradients",
+    "wrong-labels",
+    "data-leak",
+    "saddle-point",
+    "label-noise",
+    "over-regularized",
+    "bad-init-scale",
+)
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class OutputRange(CaseCheck):
-    """Find an output whose values, after whatever scaling, cannot reach the targets, or the scores that a loss needs."""
+    """Find an output whose values, however scaled, cannot reach the targets, or the scores that a loss needs."""
 
     name: ClassVar[str] = "output-range"
 
@@ -56,12 +87,25 @@ class OutputRange(CaseCheck):
             seen("target_lowest", float(target.min()), f">= {end.low:g}"),
             seen("target_highest", float(target.max()), f"<= {end.high:g}"),
         ]
-        values = {"function": end.op.name.rstrip("_"), "low": f"{end.low:g}", "high": f"{end.high:g}", "percent": f"{100 * share:.0f}"}  # fmt: skip
+        values = {
+            "function": end.op.name.rstrip("_"),
+            "low": f"{end.low:g}",
+            "high": f"{end.high:g}",
+            "percent": f"{100 * share:.0f}",
+        }
         severity = Severity.CRITICAL if left > 0.2 else Severity.WARNING
         return [
-            tell(self.name, severity, 0.97, place=place_of(case, end.op), evidence=evidence, values=values,
-                 layer=case.path(end.op.module), explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                severity,
+                0.97,
+                place=place_of(case, end.op),
+                evidence=evidence,
+                values=values,
+                layer=case.path(end.op.module),
+                explains=_EXPLAINS,
+            )
+        ]
 
     def _scores(self, case: Case, facts: Facts) -> list[Finding]:
         """Find scores that are squashed before a loss that takes any number: no probability comes near 0 or 1."""
@@ -74,36 +118,58 @@ class OutputRange(CaseCheck):
         if not found:
             return []
         end, floor = found[-1]
-        values = {"function": end.op.name.rstrip("_"), "low": f"{end.low:g}", "high": f"{end.high:g}", "floor": f"{floor:.2g}"}  # fmt: skip
+        values = {
+            "function": end.op.name.rstrip("_"),
+            "low": f"{end.low:g}",
+            "high": f"{end.high:g}",
+            "floor": f"{floor:.2g}",
+        }
         evidence = [seen("lowest_loss", floor, "0"), seen("loss_end", facts.end)]
         return [
-            tell(self.name, critical_unless_learnt(facts), 0.93, place=place_of(case, end.op), said="scores-squashed",
-                 evidence=evidence, values=values, layer=case.path(end.op.module), explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                critical_unless_learnt(facts),
+                0.93,
+                place=place_of(case, end.op),
+                said="scores-squashed",
+                evidence=evidence,
+                values=values,
+                layer=case.path(end.op.module),
+                explains=_EXPLAINS,
+            )
+        ]
 
     def _shares(self, case: Case, facts: Facts) -> list[Finding]:
         """Find a softmax whose targets do not sum to one: several labels at once."""
-        last, sums = None, []
+        sums: list[float] = []
+        last: Op | None = None
         for look, met in meets_of(facts, "binary_cross_entropy", *_REGRESSIONS):
             op, target = origin(look, met.prediction), kept(look, met.target)
             if op is None or op.name != "softmax" or target is None or target.dim() < 2 or target.shape[-1] < 2:
                 return []
             if not bool(((target == 0) | (target == 1)).all()):
                 return []
-            last, sums = (look, op), [*sums, float((target.sum(-1) != 1).double().mean())]
+            last, sums = op, [*sums, float((target.sum(-1) != 1).double().mean())]
         if last is None or (share := sum(sums) / len(sums)) <= _OUTSIDE:
             return []
-        _, op = last
         evidence = [seen("rows_not_one", share, "0")]
         return [
-            tell(self.name, Severity.CRITICAL if share > 0.2 else Severity.WARNING, 0.95, place=place_of(case, op),
-                 said="softmax-for-many-labels", evidence=evidence, values={"percent": f"{100 * share:.0f}"},
-                 layer=case.path(op.module), explains=(*_EXPLAINS, "wrong-loss"))
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL if share > 0.2 else Severity.WARNING,
+                0.95,
+                place=place_of(case, last),
+                said="softmax-for-many-labels",
+                evidence=evidence,
+                values={"percent": f"{100 * share:.0f}"},
+                layer=case.path(last.module),
+                explains=(*_EXPLAINS, "wrong-loss"),
+            )
+        ]
 
 
 def _reach_of(look: Look, met: Meeting) -> Reach | None:
-    """Return the interval of what is compared with the targets: the rate itself where a Poisson loss takes its logarithm."""
+    """Return the interval of what is compared with the targets: of the rate, where a Poisson loss takes logarithms."""
     end = reach(look, met.prediction)
     if end is None or met.kind != "poisson":
         return end

@@ -1,4 +1,4 @@
-"""A policy gradient that goes down the reward: the sign cannot be told from the arithmetic, only from names and trend."""
+"""A policy gradient that goes down the reward: its sign cannot be told from arithmetic, only from names and trend."""
 
 import linecache
 import re
@@ -7,11 +7,13 @@ import numpy as np
 
 from thalweg.diagnosis.checks.loss.telling import seen, tell
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.meeting import learned
 from thalweg.diagnosis.watching import Look, Op
 from thalweg.findings import Finding, Severity
 
-_GOOD = re.compile(r"\b(adv|advantage|reward|returns?|rets?|gains?|payoff|score|rewards|advantages)s?\b|_(adv|rewards?|returns?)\b", re.I)  # fmt: skip
+_GOOD = re.compile(
+    r"\b(adv|advantage|reward|returns?|rets?|gains?|payoff|score|rewards|advantages)s?\b|_(adv|rewards?|returns?)\b",
+    re.I,
+)
 _BAD = re.compile(r"cost|loss_|regret|penal|neg|length|distance", re.I)
 _PICKS = ("gather", "__getitem__", "log_softmax", "squeeze", "neg", "binary_cross_entropy_with_logits", "sub", "div")
 
@@ -21,7 +23,7 @@ def falling_reward(code: str, facts: Facts) -> list[Finding]:
     what it is made of has fallen since the first steps.
     """
     looks = [look for look in facts.looks_of(facts.course) if look.losses()]
-    if len(looks) < 12:
+    if len(looks) < 9:
         return []
     trend, op = list[float](), None
     for look in looks:
@@ -40,14 +42,22 @@ def falling_reward(code: str, facts: Facts) -> list[Finding]:
         seen("reward_end", float(last.mean()), f"> {first.mean():.3g}"),
     ]
     return [
-        tell(code, Severity.CRITICAL, 0.85, place=op.place, said="reward-minimised", evidence=evidence, values={},
-             reckoned="trend", explains=("lr-too-high", "wrong-metric", "underfitting", "overfitting", "lr-too-low"))
-    ]  # fmt: skip
+        tell(
+            code,
+            Severity.CRITICAL,
+            0.85,
+            place=op.place,
+            said="reward-minimised",
+            evidence=evidence,
+            values={},
+            reckoned="trend",
+            explains=("lr-too-high", "wrong-metric", "underfitting", "overfitting", "lr-too-low"),
+        )
+    ]
 
 
 def _weighted(look: Look) -> tuple[Op, int] | None:
     """Return the product of log-probabilities and given weights whose mean, with a plus sign, is the loss."""
-    known = learned(look)
     sign, number = 1.0, look.losses()[0]
     for _ in range(8):
         op = look.source(number)
@@ -64,7 +74,7 @@ def _weighted(look: Look) -> tuple[Op, int] | None:
         number = op.inputs[0]
     else:
         return None
-    sides = [n in known for n in op.inputs]
+    sides = [look.values[n].requires_grad for n in op.inputs]
     if sign < 0 or sides.count(True) != 1 or not _is_called_good(op):
         return None
     chosen, weight = op.inputs if sides[0] else op.inputs[::-1]

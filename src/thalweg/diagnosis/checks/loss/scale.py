@@ -1,4 +1,4 @@
-"""A loss at another scale than its rate was chosen for: summed, divided twice, or of terms reduced in different ways."""
+"""A loss at another scale than its rate was chosen for: summed, divided twice, or of terms reduced unlike."""
 
 import dataclasses
 import math
@@ -22,14 +22,36 @@ from thalweg.findings import Finding, Severity
 _LEFT = 0.5  # of the trivial loss: what a network that learnt has less of
 _TIMES = 4.0  # by which a loss must be off its mean before that can be a cause
 _HELPS = 0.7  # of what is left: to what the change must bring it
+_NOTHING = 0.9  # of the trivial loss: a term that stays above it has learnt nothing
 _HELPS_TERMS = 0.85  # the same for terms: it takes longer to show
 _STEPS = 100
 _MOST = 24  # looks that are trained on again
-_LARGE = ("lr-too-high", "non-finite", "exploding-gradients", "dead-relu", "saturated-units", "unscaled-targets",
-          "unscaled-inputs", "optimizer-settings", "underfitting", "saddle-point", "batch-size", "vanishing-gradients",
-          "bad-init-scale", "over-regularized")  # fmt: skip
-_SMALL = ("lr-too-low", "stopped-too-early", "vanishing-gradients", "underfitting", "optimizer-settings", "saddle-point",
-          "bad-init-scale", "unscaled-inputs")  # fmt: skip
+_LARGE = (
+    "lr-too-high",
+    "non-finite",
+    "exploding-gradients",
+    "dead-relu",
+    "saturated-units",
+    "unscaled-targets",
+    "unscaled-inputs",
+    "optimizer-settings",
+    "underfitting",
+    "saddle-point",
+    "batch-size",
+    "vanishing-gradients",
+    "bad-init-scale",
+    "over-regularized",
+)
+_SMALL = (
+    "lr-too-low",
+    "stopped-too-early",
+    "vanishing-gradients",
+    "underfitting",
+    "optimizer-settings",
+    "saddle-point",
+    "bad-init-scale",
+    "unscaled-inputs",
+)
 
 
 @final
@@ -72,20 +94,31 @@ class LossScale(CaseCheck):
         mass = sum(fit.mass for fit in fits)
         if not _is_off(fits):
             return []
-        after, before = _tried(facts, lent, mets, lambda look: loss_of(look) / mass)
-        if not after < _HELPS * min(left, before) or not after < 0.9:
+        tried = _tried(facts, lent, mets, lambda look: loss_of(look) / mass, min(_HELPS * left, _NOTHING))
+        if tried is None or not tried[0] < _HELPS * tried[1]:
             return []
+        after, before = tried
         look, met = mets[0]
         summed = mass > 1
         values = {"factor": f"{mass:.3g}" if summed else f"{1 / mass:.3g}", "count": fits[0].count}
         evidence = [seen("mass", mass, "1"), seen("left_as_is", before), seen("left_as_mean", after)]
+        lent.to_start()
         twice = _doubled(look, met.target)
         evidence += [seen("doubled_batch", twice, "1")] if summed and twice is not None and 1.9 < twice < 2.1 else []
         place = _summing(case, look, met.op) if summed else _scaling(look, met.op)
         return [
-            tell(self.name, Severity.CRITICAL, 0.96, place=place, said=None if summed else "loss-divided", evidence=evidence,
-                 values=values, reckoned="trial", explains=_LARGE if summed else _SMALL)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL,
+                0.96,
+                place=place,
+                said=None if summed else "loss-divided",
+                evidence=evidence,
+                values=values,
+                reckoned="trial",
+                explains=_LARGE if summed else _SMALL,
+            )
+        ]
 
     def _terms(
         self, case: Case, facts: Facts, lent: Held, mets: Sequence[Met], known: tuple[float, list[Term]]
@@ -95,14 +128,26 @@ class LossScale(CaseCheck):
         look, met = mets[0]
         if (off := _uneven(parts, look, met.target)) is None:
             return []
-        after, before = _tried(facts, lent, mets, lambda look: _evened(look, off), 3 * _STEPS)
-        if not after < _HELPS_TERMS * min(left, before):
+        if not left > _NOTHING:
             return []
+        tried = _tried(facts, lent, mets, lambda look: _evened(look, off), _HELPS_TERMS * left, 3 * _STEPS)
+        if tried is None or not tried[1] > _NOTHING or not tried[0] < _HELPS_TERMS * tried[1]:
+            return []
+        after, before = tried
         evidence = [seen("terms_apart", off, "1"), seen("left_as_is", before), seen("left_evened", after)]
         return [
-            tell(self.name, Severity.CRITICAL, 0.93, place=place_of(case, met.op), said="terms-apart", evidence=evidence,
-                 values={"factor": f"{off:.3g}"}, reckoned="trial", explains=(*_SMALL, "over-regularized", "dead-relu"))
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL,
+                0.93,
+                place=place_of(case, met.op),
+                said="terms-apart",
+                evidence=evidence,
+                values={"factor": f"{off:.3g}"},
+                reckoned="trial",
+                explains=(*_SMALL, "over-regularized", "dead-relu"),
+            )
+        ]
 
 
 def _is_off(fits: list[Term]) -> bool:
@@ -144,17 +189,22 @@ def _by(part: Term) -> float:
 
 
 def _tried(
-    facts: Facts, lent: Held, mets: Sequence[Met], loss: Callable[[Look], Tensor], steps: int = _STEPS
-) -> tuple[float, float]:
-    """Return what is left of the trivial loss after steps down another loss, and after as many down the script's own."""
+    facts: Facts, lent: Held, mets: Sequence[Met], loss: Callable[[Look], Tensor], most: float, steps: int = _STEPS
+) -> tuple[float, float] | None:
+    """Return what is left of the trivial loss after some steps down another loss, and down the script's own.
+
+    None where the other one leaves more than `most`, or than it may of what the script's own leaves.
+    """
     assert facts.course is not None
-    looks, left = [look for look, _ in mets], []
+    looks, left = [look for look, _ in mets], list[float]()
     for way in (loss, loss_of):
         lent.to_start()
         train_with(facts.course, looks, steps, way, until=facts.until)
-        left.append(fit_left(mets))
-    after, before = left
-    return (after if math.isfinite(after) else math.inf), (before if math.isfinite(before) else math.inf)
+        found = fit_left(mets)
+        left.append(found if math.isfinite(found) else math.inf)
+        if not left[0] < most:
+            return None
+    return left[0], left[1]
 
 
 def _doubled(look: Look, target: int) -> float | None:

@@ -17,10 +17,27 @@ from thalweg.findings import Finding, Severity
 _FLOOR = 1e-2  # nats: by how much log-probabilities may miss their sum
 _LOGS = ("log_softmax", "logsumexp", "log", "logsigmoid", "log1p", "log_", "log10", "log2", "logaddexp")
 _CUT = 0.2  # of the entries outside [0, 1]: more than a probability's rounding
-_EXPLAINS = ("lr-too-low", "stopped-too-early", "underfitting", "saturated-units", "vanishing-gradients", "wrong-metric",
-             "optimizer-settings", "batch-size", "lr-too-high", "class-imbalance", "output-range", "loss-sign",
-             "wrong-loss", "non-finite", "exploding-gradients", "overfitting", "loss-clamped", "loss-scale",
-             "saddle-point")  # fmt: skip
+_EXPLAINS = (
+    "lr-too-low",
+    "stopped-too-early",
+    "underfitting",
+    "saturated-units",
+    "vanishing-gradients",
+    "wrong-metric",
+    "optimizer-settings",
+    "batch-size",
+    "lr-too-high",
+    "class-imbalance",
+    "output-range",
+    "loss-sign",
+    "wrong-loss",
+    "non-finite",
+    "exploding-gradients",
+    "overfitting",
+    "loss-clamped",
+    "loss-scale",
+    "saddle-point",
+)
 
 
 @final
@@ -50,9 +67,17 @@ class LogitsIntoProbabilityLoss(CaseCheck):
         healthy = {"binary_cross_entropy": "0", "poisson": ">= 0"}.get(met.kind, "0")
         what = {"binary_cross_entropy": "outside", "poisson": "below_zero"}.get(met.kind, "log_sum")
         return [
-            tell(self.name, Severity.CRITICAL, 0.98, place=_place(case, look, met), said=said, explains=_EXPLAINS,
-                 evidence=[seen(what, miss, healthy), seen("loss_end", facts.end)], values={"loss": met.op.name})
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL,
+                0.98,
+                place=_place(case, look, met),
+                said=said,
+                explains=_EXPLAINS,
+                evidence=[seen(what, miss, healthy), seen("loss_end", facts.end)],
+                values={"loss": met.op.name},
+            )
+        ]
 
 
 def _miss(look: Look, met: Meeting) -> float | None:
@@ -94,7 +119,7 @@ def _class_axis(look: Look, met: Meeting) -> int:
 
 
 def _place(case: Case, look: Look, met: Meeting) -> Place | None:
-    """Return the line to change: a distillation needs its scores elsewhere, so there it is the loss's, else the output's."""
+    """Return the line to change: the output's; a distillation needs its scores elsewhere, so there it is the loss's."""
     op = origin(look, met.prediction) if met.kind == "nll_loss" else None
     if op is None:
         return met.op.place

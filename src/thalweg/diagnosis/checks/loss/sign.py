@@ -21,10 +21,28 @@ from thalweg.findings import Finding, Severity
 _LOGS = ("log", "log_softmax", "logsigmoid", "log_")
 _ERRORS = (*LOSSES, "cosine_embedding_loss", "margin_ranking_loss", "triplet_margin_loss", "ctc_loss")
 _REDUCES = ("sum", "mean", "dot", "einsum", "tensordot")
-_EXPLAINS = ("lr-too-high", "lr-too-low", "non-finite", "exploding-gradients", "wrong-labels", "underfitting",
-             "saturated-units", "overfitting", "wrong-metric", "harmful-augmentation", "stopped-too-early", "data-leak",
-             "optimizer-settings", "dead-relu", "vanishing-gradients", "saddle-point", "unscaled-targets", "label-noise",
-             "logits-into-probability-loss", "bad-init-scale")  # fmt: skip
+_EXPLAINS = (
+    "lr-too-high",
+    "lr-too-low",
+    "non-finite",
+    "exploding-gradients",
+    "wrong-labels",
+    "underfitting",
+    "saturated-units",
+    "overfitting",
+    "wrong-metric",
+    "harmful-augmentation",
+    "stopped-too-early",
+    "data-leak",
+    "optimizer-settings",
+    "dead-relu",
+    "vanishing-gradients",
+    "saddle-point",
+    "unscaled-targets",
+    "label-noise",
+    "logits-into-probability-loss",
+    "bad-init-scale",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,7 +61,7 @@ class LossSign(CaseCheck):
     """Find errors that are made larger, or likelihoods, similarities and overlaps that are made smaller.
 
     Each known measure m on the way to the loss has a sign: d loss / d m >= 0 for errors, <= 0 for what is to rise. Only
-    where every measure goes the wrong way, in every look, is it a fault: a term that is held down by another is none. Two
+    where every measure goes the wrong way, in every look, is it a fault: another term may hold one down. Two
     networks that play against each other are left out.
     """
 
@@ -65,11 +83,23 @@ class LossSign(CaseCheck):
             return []
         look, measure = wrong[-1]
         evidence = [seen("loss_start", facts.start), seen("loss_end", facts.end)]
-        said = {"similarity": "similarity-minimised", "overlap": "overlap-minimised", "likelihood": "likelihood-minimised"}.get(measure.kind)  # fmt: skip
+        said = {
+            "similarity": "similarity-minimised",
+            "overlap": "overlap-minimised",
+            "likelihood": "likelihood-minimised",
+        }.get(measure.kind)
         return [
-            tell(self.name, Severity.CRITICAL, 0.9 if measure.kind in ("similarity", "overlap") else 0.97, said=said,
-                 place=_line(look, measure.op), evidence=evidence, values={"function": measure.op.name}, explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL,
+                0.9 if measure.kind in ("similarity", "overlap") else 0.97,
+                said=said,
+                place=_line(look, measure.op),
+                evidence=evidence,
+                values={"function": measure.op.name},
+                explains=_EXPLAINS,
+            )
+        ]
 
 
 def _line(look: Look, op: Op) -> Place | None:
@@ -94,11 +124,14 @@ def _against(look: Look) -> _Measure | None:
         except CannotPlay:
             deep = None
     trail = [op for number in seen.losses() for op in seen.trail(number)]
-    known = learned(seen)
-    tensors = dict(enumerate(t.detach() for t in deep.tensors)) if deep is not None else {n: t.detach() for n, t in seen.tensors.items()}
+    tensors = (
+        dict(enumerate(t.detach() for t in deep.tensors))
+        if deep is not None
+        else {n: t.detach() for n, t in seen.tensors.items()}
+    )
     wrong = []
     for measure in _measures(seen, tensors, trail):
-        weights = [tensors.get(n) for n in _weights(seen, trail, measure.op, known)]
+        weights = [tensors.get(n) for n in _weights(seen, trail, measure.op)]
         if any(weight is None or bool((weight < 0).any()) for weight in weights):
             continue  # rewards: what is to rise and what to fall is theirs to say
         slope = _slope(deep, measure) if deep is not None else slope_of(seen, tensors, trail, measure.number)
@@ -135,7 +168,12 @@ def _measures(look: Look, tensors: Mapping[int, Tensor], trail: list[Op]) -> Ite
             yield _Measure(op, op.outputs[0], 1, "likelihood")
         elif op.name == "cosine_similarity" and _is_all(look, trail, op):
             yield _Measure(op, op.outputs[0], 1, "similarity")
-        elif op.name == "mul" and len(op.inputs) == 2 and _is_dot_of_units(look, op) and _is_all(look, trail, op):
+        elif (
+            op.name == "mul"
+            and len(op.inputs) == 2
+            and _is_dot_of_units(look, tensors, op)
+            and _is_all(look, trail, op)
+        ):
             yield _Measure(op, op.outputs[0], 1, "similarity")
         elif op.name in ("div", "__truediv__", "true_divide") and len(op.inputs) == 2 and op.inputs[1] in known:
             product = _overlap(look, op, known)
@@ -161,7 +199,7 @@ def _measures_size(look: Look, step: Op, difference: int) -> bool:
 
 
 def _is_picked(look: Look, tensors: Mapping[int, Tensor], trail: list[Op], op: Op, known: set[int]) -> bool:
-    """Return whether given labels pick or weight these logarithms of probabilities, with no further factor but constants."""
+    """Return whether given labels pick or weight these logarithms of probabilities, and nothing else does."""
     number = look.inner(op.outputs[0])
     value = tensors.get(op.outputs[0])
     if value is None or float(value.max()) > 1e-4:
@@ -174,29 +212,37 @@ def _is_picked(look: Look, tensors: Mapping[int, Tensor], trail: list[Op], op: O
     if not others or any(n in known for n in others):
         return False
     if step.name in ("gather", "__getitem__", "take_along_dim"):
-        return not _weights(look, trail, step, known)
+        return not _weights(look, trail, step)
     given = tensors.get(others[0])
     if given is None or not bool(((given >= 0) & (given <= 1)).all()):
         return False
-    return step.name in ("mul", "multiply") and not _weights(look, trail, step, known)
+    return step.name in ("mul", "multiply") and not _weights(look, trail, step)
 
 
-def _weights(look: Look, trail: list[Op], op: Op, known: set[int]) -> list[int]:
-    """Return the given tensors that a value is multiplied by afterwards: rewards, importance weights, masks."""
+def _weights(look: Look, trail: list[Op], op: Op) -> list[int]:
+    """Return the tensors without gradient that a value is multiplied by afterwards: rewards, weights, masks."""
     number, found = look.inner(op.outputs[0]), list[int]()
     for step in reversed(trail):
         if number in (look.inner(n) for n in step.inputs):
             others = [n for n in step.inputs if look.inner(n) != number]
             if step.name in ("mul", "multiply", "where"):
-                found += [n for n in others if n not in known and look.values[n].shape]
+                found += [n for n in others if not look.values[n].requires_grad and look.values[n].shape]
             number = look.inner(step.outputs[0])
     return found
 
 
-def _is_dot_of_units(look: Look, op: Op) -> bool:
+def _is_dot_of_units(look: Look, tensors: Mapping[int, Tensor], op: Op) -> bool:
     """Return whether a product is one of two vectors of length one each, entry by entry."""
+    sides = [tensors.get(n) for n in op.inputs]
+    if any(side is None or side.dim() < 2 or side.shape[-1] < 2 or not side.is_floating_point() for side in sides):
+        return False
+    lengths = [side.double().norm(dim=-1) for side in sides if side is not None]
+    if not all(bool(((length - 1).abs() < 1e-3).all()) for length in lengths):
+        return False
     makers = [_behind(look, n) for n in op.inputs]
-    return all(maker is not None and maker.name == "normalize" for maker in makers) and makers[0] is not makers[1]
+    return makers[0] is not makers[1] and any(
+        maker is not None and maker.name in ("normalize", "div") for maker in makers
+    )
 
 
 def _behind(look: Look, number: int) -> Op | None:
@@ -207,7 +253,7 @@ def _behind(look: Look, number: int) -> Op | None:
 
 
 def _overlap(look: Look, op: Op, known: set[int]) -> Op | None:
-    """Return the product of something learned and something given whose sum a quotient has above the line: Dice, correlation."""
+    """Return the product of learned and given values whose sum stands above the line: Dice, correlation."""
     number = op.inputs[0]
     for _ in range(8):
         step = look.source(number)

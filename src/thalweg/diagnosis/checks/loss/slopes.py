@@ -13,7 +13,7 @@ _RISING = (
 
 
 def slope_of(look: Look, tensors: Mapping[int, Tensor], trail: list[Op], number: int) -> int | None:
-    """Return 1 where the losses rise with every entry of a value, -1 where they fall, None where that cannot be told."""
+    """Return 1 where the losses rise with every entry of a value, -1 where they fall, None where it cannot be told."""
     signs = {look.inner(number): 1}
     for op in reversed(trail):
         inner = [look.inner(n) for n in op.inputs]
@@ -40,7 +40,7 @@ def _through(look: Look, tensors: Mapping[int, Tensor], op: Op, signs: Mapping[i
         second = -second if "sub" in op.name else second
         return (first or second) if not first or not second or first == second else None
     if op.name in ("mul", "div", "true_divide", "mul_", "div_"):
-        if first and second or (second and op.name.startswith(("div", "true"))):
+        if (first and second) or (second and op.name.startswith(("div", "true"))):
             return None
         factor = _sign(look, tensors, op.args[1] if first else op.args[0])
         return (first or second) * factor if factor else None

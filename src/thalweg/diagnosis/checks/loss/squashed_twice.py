@@ -15,9 +15,22 @@ from thalweg.findings import Finding
 _SOFTMAXES = ("softmax", "gumbel_softmax")
 _SIGMOIDS = ("sigmoid", "sigmoid_", "hardsigmoid")
 _NORMALISERS = ("log_softmax", "logsumexp")  # of a loss or a distribution; they want scores
-_EXPLAINS = ("lr-too-low", "stopped-too-early", "underfitting", "saturated-units", "vanishing-gradients", "wrong-metric",
-             "optimizer-settings", "batch-size", "lr-too-high", "class-imbalance", "output-range", "saddle-point",
-             "label-noise", "over-regularized")  # fmt: skip
+_EXPLAINS = (
+    "lr-too-low",
+    "stopped-too-early",
+    "underfitting",
+    "saturated-units",
+    "vanishing-gradients",
+    "wrong-metric",
+    "optimizer-settings",
+    "batch-size",
+    "lr-too-high",
+    "class-imbalance",
+    "output-range",
+    "saddle-point",
+    "label-noise",
+    "over-regularized",
+)
 
 
 @final
@@ -41,9 +54,17 @@ class DoubleSoftmax(CaseCheck):
         values = {"classes": classes, "floor": f"{floor:.2g}", "function": op.name, "taker": taker.name}
         evidence = [seen("lowest_loss", floor, "0"), seen("loss_end", facts.end)]
         return [
-            tell(self.name, critical_unless_learnt(facts), 0.98, place=place_of(case, op), evidence=evidence,
-                 values=values, layer=case.path(op.module), explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                critical_unless_learnt(facts),
+                0.98,
+                place=place_of(case, op),
+                evidence=evidence,
+                values=values,
+                layer=case.path(op.module),
+                explains=_EXPLAINS,
+            )
+        ]
 
 
 def _twice(look: Look) -> tuple[int, Op, Op] | None:
@@ -81,7 +102,7 @@ def _unnamed(name: str, case: Case, facts: Facts) -> list[Finding]:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DoubleSigmoid(CaseCheck):
-    """Find probabilities that are handed to a binary cross-entropy that takes the sigmoid itself, or to a second sigmoid.
+    """Find probabilities handed to a binary cross-entropy that takes the sigmoid itself, or to a second sigmoid.
 
     With scores in [0, 1] no probability falls below 1/2, and the loss of a sure 1 cannot fall below log(1 + 1/e).
     """
@@ -96,9 +117,17 @@ class DoubleSigmoid(CaseCheck):
         op = ops[-1]
         evidence = [seen("lowest_probability", 0.5, "0"), seen("loss_end", facts.end)]
         return [
-            tell(self.name, critical_unless_learnt(facts), 0.98, place=place_of(case, op), evidence=evidence,
-                 values={"function": op.name.rstrip("_")}, layer=case.path(op.module), explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                critical_unless_learnt(facts),
+                0.98,
+                place=place_of(case, op),
+                evidence=evidence,
+                values={"function": op.name.rstrip("_")},
+                layer=case.path(op.module),
+                explains=_EXPLAINS,
+            )
+        ]
 
 
 def _sigmoid(look: Look, prediction: int, kind: str) -> Op | None:

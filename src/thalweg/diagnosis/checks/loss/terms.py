@@ -22,7 +22,7 @@ _ADDS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Term:
-    """One term: the loss holds `weight` times the sum of the value's entries. `met` is where it compares with targets."""
+    """One term: the loss holds `weight` times the sum of its entries. `met` is where it compares with targets."""
 
     number: int
     weight: float

@@ -13,17 +13,19 @@ from thalweg.diagnosis.meeting import Meeting
 from thalweg.diagnosis.watching import Look, Op, Ref
 
 PASSING = frozenset(
-    "view reshape squeeze unsqueeze flatten __getitem__ float double half bfloat16 to contiguous transpose permute T mT "
-    "t type type_as view_as reshape_as select narrow movedim swapaxes clone identity squeeze_ unsqueeze_ cat stack expand "
-    "unflatten ravel chunk split unbind index_select".split()
+    "view reshape squeeze unsqueeze flatten __getitem__ float double half bfloat16 to contiguous transpose permute T "
+    "mT t type type_as view_as reshape_as select narrow movedim swapaxes clone identity squeeze_ unsqueeze_ cat stack "
+    "expand unflatten ravel chunk split unbind index_select".split()
 )
 CLAMPS = frozenset("clamp clamp_ clip clip_ clamp_min clamp_max clamp_min_ clamp_max_ hardtanh hardtanh_".split())
 SQUASHES = {  # function: the interval in which its values lie
     "sigmoid": (0.0, 1.0), "sigmoid_": (0.0, 1.0), "softmax": (0.0, 1.0), "gumbel_softmax": (0.0, 1.0),
-    "hardsigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "tanh_": (-1.0, 1.0), "hardtanh": (-1.0, 1.0), "softsign": (-1.0, 1.0),
-    "sin": (-1.0, 1.0), "cos": (-1.0, 1.0), "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0),
+    "hardsigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "tanh_": (-1.0, 1.0), "hardtanh": (-1.0, 1.0),
+    "softsign": (-1.0, 1.0), "sin": (-1.0, 1.0), "cos": (-1.0, 1.0),
+    "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0),
     "softplus": (0.0, math.inf), "exp": (0.0, math.inf), "abs": (0.0, math.inf), "square": (0.0, math.inf),
-    "elu": (-1.0, math.inf), "elu_": (-1.0, math.inf), "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
+    "elu": (-1.0, math.inf), "elu_": (-1.0, math.inf),
+    "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
 }  # fmt: skip
 _ELU = ("elu", "elu_")
 
@@ -78,7 +80,10 @@ def _interval(op: Op) -> tuple[float, float]:
         alpha = op.kwargs.get("alpha", op.args[1] if len(op.args) > 1 else 1.0)
         return (-float(alpha), math.inf)
     if op.name == "hardtanh":
-        low, high = (op.kwargs.get(name, op.args[k] if len(op.args) > k else end) for name, k, end in (("min_val", 1, -1.0), ("max_val", 2, 1.0)))  # fmt: skip
+        low, high = (
+            op.kwargs.get(name, op.args[k] if len(op.args) > k else end)
+            for name, k, end in (("min_val", 1, -1.0), ("max_val", 2, 1.0))
+        )
         return (float(low), float(high))
     return SQUASHES[op.name]
 

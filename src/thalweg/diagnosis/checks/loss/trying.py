@@ -1,4 +1,4 @@
-"""Trains a few steps again with another loss than the script's, and tells how well predictions then fit their targets."""
+"""Trains some steps again with another loss than the script's, and tells how well predictions then fit."""
 
 import math
 import time
@@ -32,7 +32,7 @@ def train_with(
                 value = loss(looks[step % len(looks)])
             if not bool(torch.isfinite(value)) or not value.requires_grad or time.perf_counter() > until:
                 break
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             optimizer.step()
 
 

@@ -16,10 +16,30 @@ from thalweg.findings import Finding, Severity
 
 _SOFTMAXES = ("softmax", "log_softmax", "softmin", "gumbel_softmax")
 _PRODUCTS = ("matmul", "bmm", "mm", "__matmul__", "mv", "einsum", "cdist", "cosine_similarity", "baddbmm", "addmm")
-_EXPLAINS = ("vanishing-gradients", "lr-too-low", "underfitting", "detached-graph", "class-imbalance", "saddle-point",
-             "wrong-loss", "output-range", "dead-relu", "lr-too-high", "optimizer-settings", "batch-mixing", "wrong-labels",
-             "stopped-too-early", "batch-size", "logits-into-probability-loss", "overfitting", "wrong-metric",
-             "over-regularized", "unscaled-inputs", "label-noise", "frozen-parameters")  # fmt: skip
+_EXPLAINS = (
+    "vanishing-gradients",
+    "lr-too-low",
+    "underfitting",
+    "detached-graph",
+    "class-imbalance",
+    "saddle-point",
+    "wrong-loss",
+    "output-range",
+    "dead-relu",
+    "lr-too-high",
+    "optimizer-settings",
+    "batch-mixing",
+    "wrong-labels",
+    "stopped-too-early",
+    "batch-size",
+    "logits-into-probability-loss",
+    "overfitting",
+    "wrong-metric",
+    "over-regularized",
+    "unscaled-inputs",
+    "label-noise",
+    "frozen-parameters",
+)
 
 
 @final
@@ -48,9 +68,18 @@ class SoftmaxWrongAxis(CaseCheck):
                 said = None if kind == "one" else f"softmax-over-{kind}"
                 values = {"function": op.name, "axis": axis, "shape": str(tuple(shape))}
                 return [
-                    tell(self.name, Severity.CRITICAL, 0.98 if kind != "queries" else 0.95, place=place_of(case, op), said=said,
-                         evidence=evidence, values=values, layer=case.path(op.module), explains=_EXPLAINS)
-                ]  # fmt: skip
+                    tell(
+                        self.name,
+                        Severity.CRITICAL,
+                        0.98 if kind != "queries" else 0.95,
+                        place=place_of(case, op),
+                        said=said,
+                        evidence=evidence,
+                        values=values,
+                        layer=case.path(op.module),
+                        explains=_EXPLAINS,
+                    )
+                ]
         return []
 
 

@@ -12,14 +12,35 @@ from thalweg.diagnosis.checks.loss.telling import seen, tell
 from thalweg.diagnosis.checks.loss.tracing import are_probabilities, kept, meets_of
 from thalweg.diagnosis.checks.saying import place_of
 from thalweg.diagnosis.facts import Facts
+from thalweg.diagnosis.meeting import Meeting
 from thalweg.diagnosis.replay import CannotPlay, held, play
 from thalweg.diagnosis.watching import Case, Look, Op
 from thalweg.findings import Finding, Severity
 
-_EXPLAINS = ("lr-too-high", "lr-too-low", "underfitting", "saturated-units", "unscaled-targets", "vanishing-gradients",
-             "dead-relu", "stopped-too-early", "optimizer-settings", "loss-sign", "overfitting", "batch-size",
-             "exploding-gradients", "wrong-labels", "data-leak", "class-imbalance", "wrong-metric", "saddle-point",
-             "output-range", "label-noise", "over-regularized", "loss-scale")  # fmt: skip
+_EXPLAINS = (
+    "lr-too-high",
+    "lr-too-low",
+    "underfitting",
+    "saturated-units",
+    "unscaled-targets",
+    "vanishing-gradients",
+    "dead-relu",
+    "stopped-too-early",
+    "optimizer-settings",
+    "loss-sign",
+    "overfitting",
+    "batch-size",
+    "exploding-gradients",
+    "wrong-labels",
+    "data-leak",
+    "class-imbalance",
+    "wrong-metric",
+    "saddle-point",
+    "output-range",
+    "label-noise",
+    "over-regularized",
+    "loss-scale",
+)
 _SIGNED = {  # losses whose labels are -1 and 1: the place of the labels among the arguments
     "soft_margin_loss": 1, "hinge_embedding_loss": 1, "margin_ranking_loss": 2, "cosine_embedding_loss": 2,
 }  # fmt: skip
@@ -30,8 +51,8 @@ _GAIN = 0.1  # of the rows: by how much naming classes must beat rounding number
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class WrongLoss(CaseCheck):
-    """Find a loss for another kind of target: real numbers in a cross-entropy, many labels in a softmax, names of classes
-    as numbers in a squared error, labels 0 and 1 where -1 and 1 are wanted, negative counts in a Poisson loss.
+    """Find a loss for another kind of target: real numbers in a cross-entropy, many labels in a softmax, names
+    of classes as numbers in a squared error, labels 0 and 1 where -1 and 1 are wanted, counts below zero.
     """
 
     name: ClassVar[str] = "wrong-loss"
@@ -43,7 +64,7 @@ class WrongLoss(CaseCheck):
         hits, last, said, lowest, highest = 0, None, "", math.inf, -math.inf
         for look, met in facts.meets:
             target = kept(look, met.target)
-            if target is None or (why := _misfit(met.kind, target)) is None or _is_input(look, facts, met.target):
+            if target is None or (why := _misfit(met.kind, target)) is None or _is_input(look, met):
                 continue
             hits, last, said = hits + 1, met, why
             lowest, highest = min(lowest, float(target.min())), max(highest, float(target.max()))
@@ -51,9 +72,17 @@ class WrongLoss(CaseCheck):
             return []
         evidence = [seen("target_lowest", lowest, "0"), seen("target_highest", highest, "1")]
         return [
-            tell(self.name, Severity.CRITICAL, 0.98 if said != "many-labels" else 0.93, place=place_of(case, last.op), said=said,
-                 evidence=evidence, values={"loss": last.op.name}, explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL,
+                0.98 if said != "many-labels" else 0.93,
+                place=place_of(case, last.op),
+                said=said,
+                evidence=evidence,
+                values={"loss": last.op.name},
+                explains=_EXPLAINS,
+            )
+        ]
 
     def _signs(self, case: Case, facts: Facts) -> list[Finding]:
         looks = [look for look in facts.looks_of(facts.course) if look.losses()]
@@ -61,10 +90,17 @@ class WrongLoss(CaseCheck):
         if not hits or len(hits) < len(looks):
             return []
         return [
-            tell(self.name, Severity.CRITICAL, 0.95, place=place_of(case, hits[-1]), said="labels-without-sign",
-                 evidence=[seen("target_lowest", 0.0, "-1"), seen("target_highest", 1.0, "1")],
-                 values={"loss": hits[-1].name}, explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.CRITICAL,
+                0.95,
+                place=place_of(case, hits[-1]),
+                said="labels-without-sign",
+                evidence=[seen("target_lowest", 0.0, "-1"), seen("target_highest", 1.0, "1")],
+                values={"loss": hits[-1].name},
+                explains=_EXPLAINS,
+            )
+        ]
 
     def _classes(self, case: Case, facts: Facts) -> list[Finding]:
         """Find names of classes that are fitted as numbers: scored by equality, and named better than rounded."""
@@ -78,11 +114,25 @@ class WrongLoss(CaseCheck):
         if rounded is None or named < rounded + _GAIN:
             return []
         evidence = [seen("rounded_right", rounded, f">= {named:.2f}"), seen("named_right", named)]
-        values = {"loss": met.op.name, "classes": len(y.unique()), "rounded": f"{100 * rounded:.0f}", "named": f"{100 * named:.0f}"}  # fmt: skip
+        values = {
+            "loss": met.op.name,
+            "classes": len(y.unique()),
+            "rounded": f"{100 * rounded:.0f}",
+            "named": f"{100 * named:.0f}",
+        }
         return [
-            tell(self.name, Severity.WARNING, 0.9, place=place_of(case, met.op), said="classes-as-numbers",
-                 evidence=evidence, values=values, reckoned="trial", explains=_EXPLAINS)
-        ]  # fmt: skip
+            tell(
+                self.name,
+                Severity.WARNING,
+                0.9,
+                place=place_of(case, met.op),
+                said="classes-as-numbers",
+                evidence=evidence,
+                values=values,
+                reckoned="trial",
+                explains=_EXPLAINS,
+            )
+        ]
 
 
 def _misfit(kind: str, target: Tensor) -> str | None:
@@ -96,11 +146,19 @@ def _misfit(kind: str, target: Tensor) -> str | None:
     return "negative-counts" if kind == "poisson" and bool((target < 0).any()) else None
 
 
-def _is_input(look: Look, facts: Facts, target: int) -> bool:
+def _is_input(look: Look, met: Meeting) -> bool:
     """Return whether a target is what the network is fed as well: baskets and words that a network gives back."""
-    wanted = kept(look, target)
-    fed = [look.tensors[n] for n in facts.inputs(look)] if wanted is not None else []
-    return any(wanted is not None and x.shape == wanted.shape and torch.equal(x.float(), wanted.float()) for x in fed)
+    target, inner = kept(look, met.target), look.inner(met.target)
+    for op in look.trail(met.prediction):
+        for number in op.inputs:
+            if look.inner(number) == inner:
+                return True
+            fed = look.tensors.get(number)
+            if target is None or fed is None or fed.shape != target.shape:
+                continue
+            if torch.equal(fed.float(), target.float()):
+                return True
+    return False
 
 
 def _unsigned(look: Look) -> Op | None:
@@ -114,7 +172,7 @@ def _unsigned(look: Look) -> Op | None:
 
 
 def _rounds(view: Look) -> bool:
-    """Return whether numbers of a network are rounded, and then compared for equality or made whole numbers for good."""
+    """Return whether numbers of a network are rounded and then compared for equality or kept as whole numbers."""
     for op in view.ops:
         if op.name in ("eq", "__eq__", "equal", "ne", "__ne__", "long", "int", "to", "numpy") and op.inputs:
             whole = op.name != "to" or not view.values[op.outputs[0]].dtype.is_floating_point
@@ -149,15 +207,16 @@ def _rounded(case: Case, facts: Facts) -> float | None:
 
 
 def _named(x: Tensor, y: Tensor) -> float:
-    """Return the share of unseen rows that a linear classifier of the inputs names rightly (least squares, two halves)."""
+    """Return the share of unseen rows that a linear classifier of the inputs names rightly (least squares)."""
     x_ND = x.reshape(len(x), -1).double()[:, :1000]
     x_ND = (x_ND - x_ND.mean(0)) / x_ND.std(0).clamp_min(1e-9)
     x_ND = torch.cat([x_ND, torch.ones(len(x_ND), 1, dtype=torch.float64)], dim=1)
     kinds, y_N = y.flatten().unique(return_inverse=True)
     y_NC = torch.nn.functional.one_hot(y_N, len(kinds)).double()
-    even, odd = torch.arange(0, len(y_N), 2), torch.arange(1, len(y_N), 2)
+    order = torch.randperm(len(y_N), generator=torch.Generator().manual_seed(0))
+    first, second = order[::2], order[1::2]
     right = 0
-    for fitted, unseen in ((even, odd), (odd, even)):
+    for fitted, unseen in ((first, second), (second, first)):
         gram = x_ND[fitted].T @ x_ND[fitted]
         gram += torch.eye(len(gram), dtype=torch.float64) * (1e-2 * float(gram.diagonal().mean()) + 1e-9)
         w_DC = torch.linalg.solve(gram, x_ND[fitted].T @ y_NC[fitted])
