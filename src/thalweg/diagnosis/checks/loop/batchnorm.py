@@ -26,6 +26,14 @@ _MENDED = 0.7  # of the loss in evaluation mode: what right statistics must brin
 _WORTH = 0.1  # of the trivial loss, that they must gain
 _FEW = 4  # values of a channel from which its statistics are taken
 _LOOKS = 16
+_EXPLAINS = (
+    "overfitting",
+    "train-test-mismatch",
+    "train-eval-mode",
+    "harmful-augmentation",
+    "data-leak",
+    "wrong-metric",
+)
 _MOMENTUM = re.compile(r"momentum\s*=\s*([A-Za-z_]\w*)")
 
 
@@ -73,8 +81,12 @@ class BatchnormStatistics(CaseCheck):
         if not slow and not tiny:
             return []
         momentum = getattr(norms.worst, "momentum", None)
-        values = {"layer": case.path(norms.worst), "momentum": "None" if momentum is None else f"{momentum:g}",
-                  "few": f"{norms.few:.0f}", "times": f"{norms.evaluation / max(norms.training, 1e-12):.2g}"}  # fmt: skip
+        values = {
+            "layer": case.path(norms.worst),
+            "momentum": "None" if momentum is None else f"{momentum:g}",
+            "few": f"{norms.few:.0f}",
+            "times": _times(norms.evaluation / max(norms.training, 1e-12)),
+        }
         evidence = [
             seen("loss_training_mode", norms.training),
             seen("loss_evaluation_mode", norms.evaluation, f"{norms.training:.3g}"),
@@ -86,11 +98,23 @@ class BatchnormStatistics(CaseCheck):
         )
         return [
             tell(
-                self.name, Severity.CRITICAL, 0.96, said="few-values" if not slow else None, place=_setting_line(case.made.get(id(norms.worst))),
-                values=values, evidence=evidence, picture=picture, where={"layer": case.path(norms.worst)}, reckoned="tried",
-                explains=("overfitting", "train-test-mismatch", "train-eval-mode", "harmful-augmentation", "data-leak", "wrong-metric"),
+                self.name,
+                Severity.CRITICAL,
+                0.96,
+                said="few-values" if not slow else None,
+                place=_setting_line(case.made.get(id(norms.worst))),
+                values=values,
+                evidence=evidence,
+                picture=picture,
+                where={"layer": case.path(norms.worst)},
+                reckoned="tried",
+                explains=_EXPLAINS,
             )
-        ]  # fmt: skip
+        ]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
 
 
 def _setting_line(place: Place | None) -> Place | None:

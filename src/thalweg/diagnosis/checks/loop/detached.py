@@ -14,11 +14,12 @@ from thalweg.diagnosis.checks.loop.telling import seen, some, tell
 from thalweg.diagnosis.checks.loop.threads import held_by, moved, names_of, reached, steps_of, used, users
 from thalweg.diagnosis.checks.loop.trying import Gain, gain
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Case, Course, Look, Op
+from thalweg.diagnosis.watching import Case, Course, Look, Op, Place
 from thalweg.diagnosis.watching.places import here
 from thalweg.findings import Finding, Severity
 
 Cut = Literal["detach", "no_grad", "numpy", "stepwise"]
+_DATA = getattr(torch.Tensor, "data").__get__  # noqa: B009 - what its type does not tell
 _DETACHES = ("detach", "detach_", "data")
 _LEAVES_TORCH = ("numpy", "__array__", "tolist", "item", "__float__", "__int__", "cpu")
 _FLAT = ("round", "floor", "ceil", "trunc", "sign", "heaviside", "round_", "floor_", "ceil_", "trunc_", "sign_")
@@ -204,21 +205,15 @@ class _Bridge(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if (
-            self._op.name in _DETACHES
-            and (func == torch.Tensor.data.__get__ or name in _DETACHES)
-            and here(2) == self._op.place
-        ):
+        if self._op.name in _DETACHES and (func == _DATA or name in _DETACHES) and here(2) == self._op.place:
             return args[0]
-        if (
-            name == "_set_grad_enabled"
-            and not args[0]
-            and self._op.place is not None
-            and (place := here(2)) is not None
-        ):
-            if (place.file, place.function) == (self._op.place.file, self._op.place.function):
-                return func(True)
+        if name == "_set_grad_enabled" and not args[0] and _same_function(here(2), self._op.place):
+            return func(True)
         return func(*args, **kwargs)
+
+
+def _same_function(one: Place | None, other: Place | None) -> bool:
+    return one is not None and other is not None and (one.file, one.function) == (other.file, other.function)
 
 
 def _bridged(look: Look, op: Op) -> Look:

@@ -104,7 +104,7 @@ class WrongMetric(CaseCheck):
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """What a model's output is to its loss, where nothing but reshaping lies between: the loss's `kind`, its classes."""
+    """What a model's output is to its loss, where only reshaping lies between: the loss's `kind`, its classes."""
 
     kind: str
     classes: int

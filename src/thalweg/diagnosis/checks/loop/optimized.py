@@ -13,11 +13,11 @@ from thalweg.diagnosis.checks.loop.threads import (
     held_by,
     in_any_optimizer,
     in_any_root,
+    leaf,
     moved,
     names_of,
     reached,
     steps_of,
-    users,
 )
 from thalweg.diagnosis.checks.loop.trying import gain
 from thalweg.diagnosis.facts import Facts
@@ -167,11 +167,8 @@ def _cleared_before_step(look: Look) -> bool:
 
 
 def _takes_part(look: Look, tensor: Tensor) -> bool:
-    numbers = users(look)
-    return any(
-        (look.values[n].parameter if look.values[n].parameter is not None else look.tensors.get(n)) is tensor
-        for n in numbers
-    )
+    """Return whether a loss depends on a tensor, with a gradient or without."""
+    return any(leaf(look, n) is tensor for number in look.losses() for op in look.trail(number) for n in op.inputs)
 
 
 def _out(case: Case, looks: Sequence[Look]) -> list[Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.loop.telling import seen, tell
-from thalweg.diagnosis.checks.loop.threads import held_by, steps_of
+from thalweg.diagnosis.checks.loop.threads import held_by, in_any_optimizer, steps_of
 from thalweg.diagnosis.checks.loop.trying import trivial_of
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case, Course, Load
@@ -116,7 +116,7 @@ class ResumeMismatch(CaseCheck):
         """Find a checkpoint that was put into one model while another of its kind goes on, fresh."""
         for before, after in _courses_around(case, load):
             own = {id(p) for p in held_by(after)}
-            if any(id(p) in own for p in load.module.parameters()):
+            if any(id(p) in in_any_optimizer(case) for p in load.module.parameters()):
                 continue
             goes_on = next((r.module for r in case.roots if any(id(p) in own for p in r.module.parameters())), None)
             if (
@@ -201,7 +201,7 @@ def _jump(case: Case, before: Course, after: Course) -> tuple[float, float, floa
     if not all(map(math.isfinite, (start, end, again))) or end > 0.7 * start:
         return None
     ours, theirs = trivial_of(steps_of(case, before)), trivial_of(steps_of(case, after))
-    alike = math.isnan(ours) or math.isnan(theirs) or abs(ours - theirs) < 0.2 * max(ours, theirs)
+    alike = abs(ours - theirs) < 0.2 * max(ours, theirs)  # never where one is not known
     return (end, again, start) if alike and again - end > _BACK * (start - end) else None
 
 
