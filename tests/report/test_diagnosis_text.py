@@ -8,25 +8,15 @@ import pytest
 import thalweg.core.words as words_package
 from thalweg.core import LANGUAGES
 from thalweg.core.words import catalogue
+from thalweg.diagnosis.codes import CATEGORIES, CATEGORY
 from thalweg.findings import Picture
 from thalweg.report.diagnosis_facts import diff, next_steps, sort, title
 from thalweg.report.diagnosis_picture import draw, short_names, shorten_name
 from thalweg.report.diagnosis_text import diagnosis_page
 
-from .diagnosis_samples import AREA, WORDS, Change, Diagnosis, Finding, Severity, said, samples
+from .diagnosis_samples import AREA, WORDS, Change, Diagnosis, Finding, Hypothesis, Severity, said, samples
 
 NAMES = ["sick", "layers", "healthy", "unsure", "suspected", "faulty", "untrained", "evil"]
-CODES = """
-lr-too-high lr-too-low schedule-misstepped stopped-too-early optimizer-settings batch-size vanishing-gradients
-exploding-gradients dead-relu saturated-units bad-init-scale symmetric-init linear-network wrong-loss double-softmax
-double-sigmoid logits-into-probability-loss softmax-wrong-axis output-range loss-broadcast loss-scale loss-sign
-loss-clamped missing-zero-grad parameters-not-optimized frozen-parameters unregistered-modules detached-graph
-train-eval-mode batchnorm-statistics wrong-metric resume-mismatch replica-desync unscaled-inputs unscaled-targets
-shrunken-inputs train-test-mismatch wrong-labels label-noise class-imbalance unshuffled-data repeated-augmentation
-harmful-augmentation data-leak future-leak batch-mixing padding-leak bad-columns overfitting underfitting
-over-regularized saddle-point non-finite
-""".split()
-CATEGORIES = ["rate", "optimizer", "propagation", "loss", "loop", "data", "generalization", "numerics"]
 
 
 @pytest.fixture
@@ -140,8 +130,8 @@ def test_chinese_is_said_throughout(given):
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_code_and_category_has_a_name(lang):
     known = catalogue(lang, "diagnosis")
-    titles = [known[f"title_{code.replace('-', '_')}"] for code in CODES]
-    assert len(set(titles)) == len(CODES) == sum(key.startswith("title_") for key in known)
+    titles = [known[f"title_{code.replace('-', '_')}"] for code in CATEGORY]
+    assert len(set(titles)) == len(CATEGORY) == sum(key.startswith("title_") for key in known)
     assert all(columns(one) <= 58 for one in titles)
     assert sorted(CATEGORIES) == sorted(key[9:] for key in known if key.startswith("category_"))
 
@@ -163,6 +153,13 @@ def test_a_script_that_is_gone(given, tmp_path):
     assert "train.py:10" in page and "│ loss" not in page
     (tmp_path / "train.py").write_text("one line\n")
     assert diagnosis_page(given["sick"], lang="en") == page
+
+
+def test_a_control_is_no_cause(given):
+    control = Hypothesis(code="as-it-was", tried=said("as it was", "照旧"), result=said("0.1", "0.1"))
+    asked = Diagnosis(verdict="unsure", steps=500, hypotheses=(control,))
+    assert "For comparison\n  – as it was → 0.1\n" in diagnosis_page(asked, lang="en")
+    assert len(next_steps(asked)) == 1  # more time would decide nothing
 
 
 def test_sorting(given):

@@ -36,8 +36,15 @@ def sort(diagnosis: Diagnosis) -> Sorted:
 
 def title(code: str) -> Message:
     """Name a cause in a few words; one that has no title keeps its code."""
-    key = f"title_{code.replace('-', '_')}"
-    return message(f"diagnosis.{key}") if key in catalogue("en", "diagnosis") else _as_is(code)
+    return message(f"diagnosis.{_title_key(code)}") if _is_known(code) else _as_is(code)
+
+
+def _is_known(code: str) -> bool:
+    return _title_key(code) in catalogue("en", "diagnosis")
+
+
+def _title_key(code: str) -> str:
+    return f"title_{code.replace('-', '_')}"
 
 
 def category(name: str) -> Message:
@@ -145,6 +152,10 @@ def code(where: Where, *, around: int = 0) -> list[tuple[int, str]]:
     if not 1 <= where.line <= len(lines):
         return []
     first, last = max(where.line - around, 1), min(where.line + around, len(lines))
+    while first < where.line and not lines[first - 1].strip():
+        first += 1
+    while last > where.line and not lines[last - 1].strip():
+        last -= 1
     shown = textwrap.dedent("\n".join(line.expandtabs(4) for line in lines[first - 1 : last])).split("\n")
     return list(zip(range(first, last + 1), (clean(line.rstrip()) for line in shown), strict=True))
 
@@ -167,21 +178,29 @@ def _lines(change: Change) -> tuple[list[str], list[str]]:
 
 
 def tested(diagnosis: Diagnosis) -> list[tuple[str, tuple[Hypothesis, ...]]]:
-    """Group what was put to the test: confirmed, ruled out, undecided; a group without members is left out."""
-    kinds: tuple[tuple[str, bool | None], ...] = (("confirmed", True), ("ruled_out", False), ("undecided", None))
-    groups = [(name, tuple(h for h in diagnosis.hypotheses if h.holds is holds)) for name, holds in kinds]
-    return [(name, members) for name, members in groups if members]
+    """Group what was put to the test: confirmed, ruled out, undecided, controls; empty groups are left out."""
+    groups: dict[str, list[Hypothesis]] = {name: [] for name in ("confirmed", "ruled_out", "undecided", "control")}
+    for hypothesis in diagnosis.hypotheses:
+        groups[_outcome(hypothesis)].append(hypothesis)
+    return [(name, tuple(members)) for name, members in groups.items() if members]
 
 
-def tested_line(hypothesis: Hypothesis) -> Message:
-    told = {"cause": title(hypothesis.code), "tried": hypothesis.tried, "result": hypothesis.result}
-    return message("diagnosis.tested_line", **told)
+def _outcome(hypothesis: Hypothesis) -> str:
+    """Name what came of a trial; one for no cause that can be found is a control."""
+    if hypothesis.holds is None:
+        return "undecided" if _is_known(hypothesis.code) else "control"
+    return "confirmed" if hypothesis.holds else "ruled_out"
 
 
 def outcome(hypothesis: Hypothesis) -> Message:
-    if hypothesis.holds is None:
-        return message("diagnosis.outcome_undecided")
-    return message("diagnosis.outcome_confirmed" if hypothesis.holds else "diagnosis.outcome_ruled_out")
+    return message(f"diagnosis.outcome_{_outcome(hypothesis)}")
+
+
+def tested_line(hypothesis: Hypothesis) -> Message:
+    told = {"tried": hypothesis.tried, "result": hypothesis.result}
+    if _outcome(hypothesis) == "control":
+        return message("diagnosis.control_line", **told)
+    return message("diagnosis.tested_line", cause=title(hypothesis.code), **told)
 
 
 def next_steps(diagnosis: Diagnosis) -> list[Message]:
@@ -193,7 +212,7 @@ def next_steps(diagnosis: Diagnosis) -> list[Message]:
     found = []
     if diagnosis.steps < _FEW_STEPS:
         found.append(message("diagnosis.next_longer", steps=number(diagnosis.steps)))
-    undecided = sum(hypothesis.holds is None for hypothesis in diagnosis.hypotheses)
+    undecided = sum(_outcome(hypothesis) == "undecided" for hypothesis in diagnosis.hypotheses)
     if undecided:
         found.append(message("diagnosis.next_budget", count=undecided))
     if sort(diagnosis).best is not None:
