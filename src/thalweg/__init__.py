@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from thalweg import surface as surface
     from thalweg.core import set_language as set_language
     from thalweg.data import open_source as open_source
+    from thalweg.diagnosis import check as check
+    from thalweg.diagnosis import diagnose_run as diagnose
+    from thalweg.diagnosis import lightning_callback as lightning_callback
+    from thalweg.diagnosis import trainer_callback as trainer_callback
+    from thalweg.diagnosis import watch as watch
     from thalweg.estimators import Classifier as Classifier
     from thalweg.estimators import Regressor as Regressor
     from thalweg.model import convnet as convnet
@@ -58,6 +63,11 @@ _HOMES = {
     "schedules": "thalweg.schedules",
     "data": "thalweg.data",
     "open_source": "thalweg.data:open_source",
+    "watch": "thalweg.diagnosis:watch",
+    "check": "thalweg.diagnosis:check",
+    "diagnose": "thalweg.diagnosis:diagnose_run",
+    "lightning_callback": "thalweg.diagnosis:lightning_callback",
+    "trainer_callback": "thalweg.diagnosis:trainer_callback",
     "Classifier": "thalweg.estimators:Classifier",
     "Regressor": "thalweg.estimators:Regressor",
     "rates": "thalweg.runs.rates:range_test",
