@@ -27,6 +27,7 @@ from thalweg.diagnosis.watching.samples import Samples, copy_of_start, fingerpri
 SHARE = 0.03  # of the time since the first step that looks may take
 ALLOWANCE = 0.1  # seconds beside it, so that a short run is seen as well
 EARLY = 4  # steps that are always looked at
+_MANY = 6  # optimizers whose first steps are looked at; a search over settings makes hundreds
 _URGENT = 24  # looks after a loss was no number, whatever they cost
 _TRAIN_KEPT, _VIEWS_KEPT = 48, 24
 _ROOM = 256 << 20  # bytes of tensors kept for all looks
@@ -322,7 +323,8 @@ class Watch:
         self._ledger.places[id(optimizer)] = here(2)
         self._case.notes.append(Note("optimizer", self._ledger.steps, here(2), optimizer))
         self._optimizers.append(optimizer)
-        self._urgent = max(self._urgent, EARLY)  # its first steps are looked at, whenever they come
+        if len(self._optimizers) <= _MANY:
+            self._urgent = max(self._urgent, EARLY)  # its first steps are looked at, whenever they come
         if self._recorder is None and not self._ledger.steps:
             self._start_look("train")
 
