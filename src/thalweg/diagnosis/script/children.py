@@ -157,7 +157,7 @@ def write_record(eye: Eye, folder: Path, *, budget: float, seconds: float) -> No
         from thalweg.diagnosis.script.plain import to_json
 
         record: dict[str, Any] = {"pid": os.getpid(), "rank": eye.rank}
-        record["fingerprints"] = [list(entry) for entry in eye.watch.fingerprints] if eye.watch is not None else []
+        record["fingerprints"] = [*_start(eye), *(eye.watch.fingerprints if eye.watch is not None else ())]
         record["acts"] = _acts(eye)
         # replicas train alike: one of them makes the experiments, the others say what is a fact
         record["diagnosis"] = to_json(answer(eye, budget=0.0 if eye.rank else budget, seconds=seconds))
@@ -168,6 +168,19 @@ def write_record(eye: Eye, folder: Path, *, budget: float, seconds: float) -> No
     except Exception as error:
         if os.environ.get("THALWEG_DEBUG"):
             sys.stderr.write(f"thalweg: {error!r}\n")
+
+
+def _start(eye: Eye) -> list[list[Any]]:
+    """Return the fingerprint of the weights before the first step, where one optimizer has them and all were kept."""
+    case = eye.case()
+    optimizers = [course.optimizer for course in case.courses] if case is not None else []
+    if case is None or len(optimizers) != 1 or optimizers[0] is None:
+        return []
+    kept = {id(tensor): copy for tensor, copy in case.start}
+    parameters = [p for group in optimizers[0].param_groups for p in group["params"]]
+    if not all(id(p) in kept for p in parameters):
+        return []
+    return [[0, [float(kept[id(p)].double().sum()) for p in parameters]]]
 
 
 def _acts(eye: Eye) -> list[list[Any]]:

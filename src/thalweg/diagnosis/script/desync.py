@@ -9,10 +9,11 @@ from thalweg.core import message
 from thalweg.findings import Evidence, Finding, Picture, Severity, Where
 
 ROUNDING = 1e-4  # relative difference of sums of weights that rounding does not make
-_CLOSE = 1.5  # steps, up to which the first difference counts as made by a step; two starts lie many of them apart
+# steps, up to which a first difference counts as made by one step; two starts lie many of them apart
+_CLOSE = 1.5
 _APART = 0.05  # relative difference from which weights count as different ones
 _GROWN = 2.0  # times the first difference that the last one is, at least
-_KEPT = 0.5  # of the largest difference in the later half of a run: one that falls below it was made up for
+_KEPT = 0.5  # of the largest difference so far, or in the later half; one that falls below was made up for
 _STRAIGHT = 0.9  # cosine between differences at two looks that follow each other, on average
 _ALIKE = 1e-3  # relative difference of two updates that count as the same
 _FEWEST = 4  # steps at which all of them were looked at
@@ -21,10 +22,10 @@ _FEWEST = 4  # steps at which all of them were looked at
 def desync(files: Sequence[Mapping[str, Any]]) -> Finding | None:
     """Return the finding that replicas drifted apart, from what each process left; None where they did not.
 
-    `files` hold `rank` (None outside torch.distributed), `fingerprints` ([step, one sum for each parameter], ...) and
-    `acts` ([kind, file, line], ...). Two facts count. Weights that were close after the first step and whose difference
-    grows for good: where weights are averaged now and then (local SGD) it returns. And updates that are the same, to
-    weights that never were: the gradients are averaged, the starts differ.
+    `files` hold `rank` (None outside torch.distributed), `fingerprints` ([step, one sum for each parameter], ...; step
+    0 is the start) and `acts` ([kind, file, line], ...). Two facts count. Weights that began the same and whose
+    difference grows for good: where weights are averaged now and then (local SGD) it returns. And updates that are the
+    same, to weights that never were: the gradients are averaged, the starts differ.
     """
     replicas = [file for file in files if file.get("rank") is not None]
     tables = [{int(step): list(sums) for step, sums in file["fingerprints"]} for file in replicas]
@@ -40,7 +41,9 @@ def desync(files: Sequence[Mapping[str, Any]]) -> Finding | None:
     gaps = [_gap(row) for row in rows]
     if len(gaps) < _FEWEST:
         return None
-    if _grows(gaps, rows):
+    known = steps[0] == 0  # else it is reckoned from the first steps
+    one_start = gaps[0] < ROUNDING if known else _gap(rows[0], of=_pace(rows)) < _CLOSE
+    if one_start and _grows(gaps[known:], rows[known:]):
         first = next(step for step, gap in zip(steps, gaps, strict=False) if gap > ROUNDING)
         return _finding("drift", replicas, gaps, first)
     if min(gaps) > _APART and _updated_alike(rows):
@@ -52,7 +55,7 @@ def _grows(gaps: Sequence[float], rows: Sequence[Sequence[Sequence[float]]]) -> 
     """Return whether a difference that began small grew, and then kept its size and its direction."""
     late = range(len(gaps) // 2, len(gaps))
     largest, least = max(gaps[k] for k in late), min(gaps[k] for k in late)
-    if _gap(rows[0], of=_pace(rows)) > _CLOSE or gaps[-1] < max(10 * ROUNDING, _GROWN * gaps[0]):
+    if gaps[-1] < max(10 * ROUNDING, _GROWN * gaps[0]):
         return False
     turns = [_cosine(_apart(rows[k - 1]), _apart(rows[k])) for k in late if k]
     rising = all(gaps[k] >= _KEPT * max(gaps[:k], default=0.0) for k in late)
@@ -96,9 +99,9 @@ def _norm(values: Sequence[float]) -> float:
 
 def _finding(how: str, files: Sequence[Mapping[str, Any]], gaps: Sequence[float], step: int) -> Finding:
     act, uneven = _act(files) if how == "drift" else (None, False)
-    key = "drift_uneven" if uneven else how
+    key = f"drift_{act[0]}" if act and uneven else how
     where = Where(step=step, file=act[1] if act else None, line=act[2] if act else None)
-    values = {"number": len(files), "step": step, "what": message(f"diagnose.act_{act[0]}") if act else ""}
+    values = {"number": len(files), "step": step}
     largest = message("diagnose.replica_gap")
     return Finding(
         code="replica-desync", category="loop", severity=Severity.CRITICAL, confidence=0.97,

@@ -54,13 +54,13 @@ def forget_handlers() -> None:
 
 
 @contextlib.contextmanager
-def _handled(number: int, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """Set a handler where nothing else than the system's is set."""
+def _handled(number: int, handler: Callable[[int, FrameType | None], Any]) -> Iterator[bool]:
+    """Set a handler where nothing else than the system's is set, and yield whether that was so."""
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(number) is signal.SIG_DFL
     if ours:
         signal.signal(number, handler)
     try:
-        yield
+        yield ours
     finally:
         if ours and signal.getsignal(number) is handler:
             signal.signal(number, signal.SIG_DFL)
@@ -76,8 +76,8 @@ def _clock(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    with _handled(signal.SIGALRM, ring):
-        signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE, _GRACE)
+    with _handled(signal.SIGALRM, ring) as ours:
+        signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE if ours else 0, _GRACE)
         try:
             yield
         finally:
