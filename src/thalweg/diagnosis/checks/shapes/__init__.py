@@ -1,0 +1,3 @@
+"""What the curve alone says, where no experiment can be made."""
+
+from thalweg.diagnosis.checks.shapes.curve import CurveAlone as CurveAlone
