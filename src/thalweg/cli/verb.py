@@ -101,7 +101,8 @@ def common(function: F) -> F:
 
 
 def hear_language(args: Sequence[str]) -> None:
-    """Set the language before anything is said, wherever --lang stands."""
+    """Set the language before anything is said, wherever --lang stands; behind `--` the words are a script's own."""
+    args = args[: list(args).index("--")] if "--" in args else args
     for place, arg in enumerate(args):
         if arg == "--lang" and place + 1 < len(args):
             set_language(args[place + 1])

@@ -45,9 +45,9 @@ class Trial:
 class Bench:
     """Try one change at a time on a case whose rows and targets are known. Each experiment is made once."""
 
-    def __init__(self, case: Case, course: Course, look: Look, met: Meeting, fed: int, rows: tuple[Tensor, Tensor], *, until: float) -> None:  # fmt: skip  # noqa: PLR0913
+    def __init__(self, case: Case, course: Course, look: Look, met: Meeting, fed: int, rows: tuple[Tensor, Tensor], *, target: int, until: float) -> None:  # fmt: skip  # noqa: PLR0913
         self.case, self.course, self.look, self.met, self.fed = case, course, look, met, fed
-        self.until = until
+        self.until, self.target = until, target
         self.size = len(look.tensors[fed])
         order = np.random.default_rng(0).permutation(len(rows[0]))
         aside = max(1, round(_ASIDE * len(order)))
@@ -85,7 +85,7 @@ class Bench:
 
         def swap(look: Look) -> Mapping[int, Tensor]:
             rows = next(batches)
-            return {self.fed: x[rows], self.met.target: y[rows]}
+            return {self.fed: x[rows], self.target: y[rows]}
 
         optimizer = None
         if adam is not None:
@@ -108,7 +108,7 @@ class Bench:
             part = rows[start : start + self.size]
             if len(part) < self.size and count:
                 break
-            swap = {self.fed: x[part], self.met.target: y[part]}
+            swap = {self.fed: x[part], self.target: y[part]}
             total += float(loss_of(self.calm, swap=swap, grad=False)) * len(part)
             count += len(part)
         value = total / count
@@ -189,15 +189,16 @@ def standardised(x: Tensor) -> Tensor:
     return ((flat - flat.mean(dims, keepdim=True)) / torch.where(spread > 1e-12, spread, 1.0)).to(x.dtype)
 
 
-def make_bench(case: Case, course: Course | None, playable: Sequence[Look], meets: Sequence[tuple[Look, Meeting]], inputs: Callable[[Look], list[int]], pairs: tuple[Tensor, Tensor] | None, *, until: float) -> Bench | None:  # fmt: skip  # noqa: PLR0913
+def make_bench(case: Case, course: Course | None, playable: Sequence[Look], meets: Sequence[tuple[Look, Meeting]], inputs: Callable[[Look], list[int]], pairs: tuple[Tensor, Tensor] | None, *, target_of: Callable[[Look, Meeting], int], until: float) -> Bench | None:  # fmt: skip  # noqa: PLR0913
     """Return a bench where the step is one input, one target and one optimizer; None elsewhere."""
     if course is None or course.optimizer is None or pairs is None or len(pairs[0]) < 8 or not case.start:
         return None
     sizes: dict[int, int] = {}
     usable = []
     for look, met in meets:
-        if any(look is known for known in playable) and met.target in look.tensors and look.tensors[met.target].dim():
-            rows = len(look.tensors[met.target])
+        target = target_of(look, met)
+        if any(look is known for known in playable) and target in look.tensors and look.tensors[target].dim():
+            rows = len(look.tensors[target])
             fed = [n for n in inputs(look) if look.tensors[n].dim() and len(look.tensors[n]) == rows]
             others = [n for n in inputs(look) if n not in fed and look.tensors[n].numel() > 64]
             if len(fed) == 1 and not others:
@@ -207,7 +208,7 @@ def make_bench(case: Case, course: Course | None, playable: Sequence[Look], meet
         return None
     size = max(sizes, key=lambda rows: (sizes[rows], rows))
     look, met, fed, _ = next(entry for entry in usable if entry[3] == size)
-    return Bench(case, course, look, met, fed, pairs, until=until)
+    return Bench(case, course, look, met, fed, pairs, target=target_of(look, met), until=until)
 
 
 def _calm(look: Look) -> Look:

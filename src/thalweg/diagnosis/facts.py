@@ -15,11 +15,12 @@ from torch import Tensor
 from thalweg.diagnosis.answer import Hypothesis
 from thalweg.diagnosis.bench import Bench, make_bench
 from thalweg.diagnosis.meeting import Meeting, meetings
-from thalweg.diagnosis.replay import can_play, held, leaves, losses_of, playable
+from thalweg.diagnosis.replay import can_play, given_values, held, leaves, losses_of, playable
 from thalweg.diagnosis.watching import Case, Course, Look
 
 Array = NDArray[np.float64]
 LEARNT = 0.5  # of the way from the trivial loss to nothing: a loss that fell further has learnt from its inputs
+_RESHAPING = ("view", "reshape", "flatten", "contiguous", "squeeze", "unsqueeze", "float", "long", "to", "transpose", "permute")  # fmt: skip
 _ROWS = 6000  # rows of data that are put together at most
 
 
@@ -122,12 +123,30 @@ class Facts:
 
     def inputs(self, look: Look) -> list[int]:
         """Return the numbers of what the network is fed in a look: its data short of the targets."""
-        targets = {meeting.target for meeting in meetings(look)}
-        return [
-            number
-            for number in leaves(look)
-            if number not in targets and number in look.tensors and look.values[number].shape
-        ]
+        targets = {n for meeting in meetings(look) for n in (meeting.target, self.target_of(look, meeting))}
+        fed = [n for n in leaves(look) if n in look.tensors and look.values[n].shape]
+        return [n for n in fed if n not in targets] or fed  # an autoencoder is told what it is fed
+
+    def target_of(self, look: Look, met: Meeting) -> int:
+        """Return the number of a look's targets as they came, a row for each of the batch's, before any reshaping."""
+        number, rows = met.target, self._batch_rows(look)
+        while number in look.tensors and _rows(look.tensors[number]) != rows:
+            op = look.maker(number)
+            source = next((n for n in op.inputs if n in look.tensors), None) if op is not None else None
+            if source is None or op is None or op.name not in _RESHAPING:
+                return met.target
+            number = source
+        return number if number in look.tensors else met.target
+
+    def _batch_rows(self, look: Look) -> int:
+        """Return the rows of what the first network with parameters is fed."""
+        given = given_values(look)
+        for op in look.ancestors(look.losses()[0]):
+            if op.kind == "module" and next(op.func.parameters(), None) is not None:
+                fed = [n for n in op.inputs if n in given and look.tensors[n].dim()]
+                if fed:
+                    return len(look.tensors[fed[0]])
+        return -1
 
     def inputs_rows(self, look: Look) -> int:
         """Return how many rows a look's batch has; 0 where that is not known."""
@@ -138,7 +157,7 @@ class Facts:
         """Return the rows the network was fed and their targets, (N, ...) and (N, ...), each row once; None if unknown."""
         xs, ys, rows = list[Tensor](), list[Tensor](), 0
         for look, meeting in self.meets:
-            target = look.tensors.get(meeting.target)
+            target = look.tensors.get(self.target_of(look, meeting))
             if target is None or not target.dim():
                 continue
             fed = next((look.tensors[n] for n in self.inputs(look) if _rows(look.tensors[n]) == len(target)), None)
@@ -162,7 +181,7 @@ class Facts:
     @functools.cached_property
     def bench(self) -> Bench | None:
         """Return a bench for experiments; None where the step is not one input, one target and one optimizer."""
-        return make_bench(self.case, self.course, self.playable, self.meets, self.inputs, self.pairs, until=self.until)
+        return make_bench(self.case, self.course, self.playable, self.meets, self.inputs, self.pairs, target_of=self.target_of, until=self.until)
 
     @functools.cached_property
     def fit(self) -> Fit | None:

@@ -47,7 +47,7 @@ class Dependence:
     @property
     def independent(self) -> bool:
         """Say whether nothing was found though there were rows enough to find a weak dependence."""
-        return self.p > 0.05 and self.detectable <= DETECTABLE
+        return self.p > 0.01 and self.detectable <= DETECTABLE
 
     @property
     def skill(self) -> float:
@@ -59,7 +59,7 @@ def measure_dependence(x: Given, y: Given, *, groups: Index | None = None) -> De
     """Measure whether targets (N,) or (N, K) depend on inputs (N, ...); None for constant targets or under 30 rows.
 
     `groups` names the example behind each row where one example was seen several times (augmented, overlapping
-    windows): its rows then stay in one fold.
+    windows): its rows then stay in one fold and count as one, by their mean.
     """
     rows = chosen(len(x), _CAP)
     x, y = np.asarray(x)[rows], np.asarray(y)[rows]
@@ -68,22 +68,25 @@ def measure_dependence(x: Given, y: Given, *, groups: Index | None = None) -> De
         return None
     fold = folds(len(x), _FOLDS, labels=labels, groups=None if groups is None else np.asarray(groups)[rows])
     guess = held_out(x, y_NK, fold, classed=labels is not None)
+    by_model = guess.by_model
+    if groups is not None:
+        y_NK, fold, by_model = _grouped(np.asarray(groups)[rows], y_NK, fold, by_model)
     centred = y_NK - y_NK.mean(0)
-    name, p = _best(guess.by_model, centred, fold)
-    best = guess.by_model[name]
+    name, p = _best(by_model, centred, fold)
+    best = by_model[name]
     if labels is None:
         score, chance = 1 - float(((best - y_NK) ** 2).sum() / (centred**2).sum()), 0.0
     else:
         score, chance = float((best.argmax(1) == y_NK.argmax(1)).mean()), float(y_NK.mean(0).max())
     return Dependence(
         classed=labels is not None,
-        num_rows=len(x),
+        num_rows=len(y_NK),
         model=name,
         score=score,
         chance=chance,
         strength=_correlation(best, centred),
         p=p,
-        detectable=2.5 / float(np.sqrt(len(x))),
+        detectable=2.5 / float(np.sqrt(len(y_NK))),
     )
 
 
@@ -101,6 +104,20 @@ def _numbers(y: Given) -> tuple[Index | None, Array | None]:
         y_NK = y_NK[:, y_NK.any(0)]
     useful = y_NK.shape[1] > (labels is not None)
     return labels, y_NK if useful else None
+
+
+def _grouped(
+    groups: Given, y_NK: Array, fold: Index, by_model: dict[str, Array]
+) -> tuple[Array, Index, dict[str, Array]]:
+    """Return targets, folds and predictions of one row a group: rows of one group are not exchangeable one by one."""
+    _, first, place, counts = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+
+    def mean(values_NK: Array) -> Array:
+        sums = np.zeros((len(first), values_NK.shape[1]))
+        np.add.at(sums, place.reshape(-1), values_NK)
+        return np.asarray(sums / counts[:, None])
+
+    return mean(y_NK), fold[first], {name: mean(guess) for name, guess in by_model.items()}
 
 
 def _best(by_model: dict[str, Array], y_NK: Array, fold: Index) -> tuple[str, float]:

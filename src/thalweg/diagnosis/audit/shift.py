@@ -1,7 +1,8 @@
 """Whether validation rows come from where training rows come from, feature by feature and as whole rows.
 
 A feature counts as shifted if two things hold: the two-sample Kolmogorov-Smirnov test, corrected for the number of
-features, excludes one distribution (SURE 1e-3), *and* the shift is large: FAR 1 training deviation between the means or
+features, excludes one distribution (SURE 1e-3), *and* the shift is large: FAR 1 training
+deviation and two standard errors between the centres or
 APART 2, a factor between the deviations. Random splits fail the first, mild drift along time (up to half a deviation)
 the second; a missing scaler, another scaler or an emptied column pass both by far.
 
@@ -30,8 +31,8 @@ _SIDE = 500  # rows of each side that the whole-row model sees
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureShift:
-    """Hold how one feature differs: `move` of the mean in training deviations, `ratio` of deviations, validation /
-    training.
+    """Hold how one feature differs: `move` of its centre in training deviations, `ratio` of deviations, validation over
+    training. Each is the milder of what moments and what quantiles say, so that neither an outlier nor a flag decides.
     """
 
     feature: int
@@ -39,10 +40,11 @@ class FeatureShift:
     p: float  # corrected for the number of features
     move: float
     ratio: float
+    error: float  # standard error of a move by chance
 
     @property
     def shifted(self) -> bool:
-        large = abs(self.move) > FAR or not 1 / APART <= self.ratio <= APART
+        large = abs(self.move) > FAR + 2 * self.error or not 1 / APART <= self.ratio <= APART
         return self.p < SURE and large
 
 
@@ -101,29 +103,49 @@ def compare(seen_ND: Array, held_MD: Array, sizes: tuple[int, int], names: Index
     """Return how each feature, with its number among `names`, differs between samples of so many independent rows."""
     num = seen_ND.shape[1]
     deep = np.sqrt(sizes[0] * sizes[1] / sum(sizes))
-    means, deviations = seen_ND.mean(0), seen_ND.std(0)
-    tiny = 1e-9 * (1e-300 + np.abs(seen_ND).max(0))
-    held_deviations = np.where(held_MD.std(0) > 1e-9 * np.abs(held_MD).max(0), held_MD.std(0), 0.0)
+    moves, ratios = _moments(seen_ND, held_MD)
+    middle_moves, middle_ratios = _middles(seen_ND, held_MD)
     found = []
     for k in range(num):
         statistic = distance(seen_ND[:, k], held_MD[:, k])
-        varies = deviations[k] > tiny[k]
-        unit = deviations[k] if varies else max(held_deviations[k], tiny[k])
         found.append(
             FeatureShift(
                 feature=k if names is None else int(names[k]),
                 statistic=statistic,
                 # Stephens (1970): the asymptotic law holds for small samples with this correction
                 p=min(1.0, num * kolmogorov((deep + 0.12 + 0.11 / deep) * statistic)),
-                move=float((held_MD[:, k].mean() - means[k]) / unit),
-                ratio=float(held_deviations[k] / deviations[k])
-                if varies
-                else 1.0
-                if held_deviations[k] == 0
-                else np.inf,
+                move=_milder(float(moves[k]), float(middle_moves[k])),
+                ratio=1 + _milder(float(ratios[k]) - 1, float(middle_ratios[k]) - 1),
+                error=1 / float(deep),
             )
         )
     return found
+
+
+def _moments(seen_ND: Array, held_MD: Array) -> tuple[Array, Array]:
+    """Return the moves of the means in training deviations, and the ratios of deviations; inf where nothing varied."""
+    tiny = 1e-9 * np.maximum(np.abs(seen_ND).max(0), np.abs(held_MD).max(0)) + 1e-300
+    a, b = (np.where(x.std(0) > tiny, x.std(0), 0.0) for x in (seen_ND, held_MD))
+    moves = (held_MD.mean(0) - seen_ND.mean(0)) / np.where(a > 0, a, np.maximum(b, tiny))
+    ratios = np.where(a > 0, b / np.where(a > 0, a, 1.0), np.where(b > 0, np.inf, 1.0))
+    return moves, ratios
+
+
+def _middles(seen_ND: Array, held_MD: Array) -> tuple[Array, Array]:
+    """Return the same by medians and 10 % to 90 % ranges; NaN for features that hardly vary there, as rare flags."""
+    a, b = (np.quantile(x, [0.1, 0.5, 0.9], axis=0) for x in (seen_ND, held_MD))
+    range_a, range_b = a[2] - a[0], b[2] - b[0]
+    useful = range_a > 1e-9 * (np.abs(a).max(0) + 1e-300)
+    unit = np.where(useful, range_a, 1.0)
+    normal = 2.563  # the range in deviations of a normal distribution
+    return np.where(useful, (b[1] - a[1]) * normal / unit, np.nan), np.where(useful, range_b / unit, np.nan)
+
+
+def _milder(first: float, second: float) -> float:
+    """Return the value nearer to zero, zero if they disagree about the side; the first where the second is NaN."""
+    if np.isnan(second):
+        return first
+    return 0.0 if first * second < 0 else first if abs(first) < abs(second) else second
 
 
 def distance(a: Array, b: Array) -> float:

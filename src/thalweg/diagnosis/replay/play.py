@@ -53,7 +53,7 @@ def needed(look: Look, wanted: Iterable[int], known: Iterable[int] = (), *, data
     """Return the operations outside modules that the wanted values depend on, in order, short of those known."""
     key = (tuple(wanted), tuple(known), data)
     if key not in look.plans:
-        given = set(key[1]) if data else set(key[1]) | given_values(look)
+        given = set(key[1]) if data else set(key[1]) | (given_values(look) - made_of(look, key[1]))
         missing, found = set(key[0]) - given, []
         for op in reversed(look.program()):
             if missing.intersection(op.outputs):
@@ -61,6 +61,15 @@ def needed(look: Look, wanted: Iterable[int], known: Iterable[int] = (), *, data
                 missing.update(number for number in op.inputs if number not in given)
         look.plans[key] = found[::-1]
     return look.plans[key]  # type: ignore[no-any-return]
+
+
+def made_of(look: Look, numbers: Iterable[int]) -> set[int]:
+    """Return the numbers of values outside modules that some values had a part in."""
+    found = set(numbers)
+    for op in look.program():
+        if found.intersection(op.inputs):
+            found.update(op.outputs)
+    return found
 
 
 def given_values(look: Look) -> set[int]:

@@ -59,6 +59,9 @@ class ScheduleMisstepped(CaseCheck):
         rate = facts.rate[np.isfinite(facts.rate)]
         if bar is None or len(rate) < 8 or rate.max() <= 0:
             return []
+        meant = _meant(facts)
+        if rate.max() < 0.5 * meant and facts.course is not None:
+            return self._never_reached(case, facts, bar, meant)
         gone = float(np.mean(rate < GONE * rate.max()))
         swings = _swings(rate)
         if (gone < 0.4 and swings < 4) or not bar.plain.beats(bar.level, share=FAR) or len(rate) < STEPS / 2:
@@ -73,6 +76,31 @@ class ScheduleMisstepped(CaseCheck):
                   values={"percent": f"{100 * gone:.0f}", "rate": f"{rate.max():.3g}"}, reckoned=_reckoned(bar, bar.plain),
                   explains=("lr-too-low", "optimizer-settings", *_SYMPTOMS))
         ]  # fmt: skip
+
+    def _never_reached(self, case: Case, facts: Facts, bar: Judged, meant: float) -> list[Finding]:
+        """Look for a warm-up that a run is too short for, as when it is counted in epochs and meant in batches."""
+        first = float(facts.course.first_settings[0].get("lr") or 0) if facts.course else 0.0
+        if not first:
+            return []
+        trial = bar.bench.trial("rate meant", rate=meant / first)
+        holds = bar.helps(trial)
+        note(facts, self.name, f"rate {meant:.3g}", trial.aside, bar.level, holds)
+        if not holds:
+            return []
+        evidence = [seen("rate_reached", float(np.nanmax(facts.rate)), f"{meant:.3g}"), *_evidence(bar, trial)]
+        return [
+            found(self.name, Severity.CRITICAL, 0.92, place=_stepped(case) or (facts.course.place if facts.course else None),
+                  evidence=evidence, said="never-reached", values={"rate": f"{meant:.3g}", "reached": f"{np.nanmax(facts.rate):.3g}"},
+                  reckoned=_reckoned(bar, trial), explains=("lr-too-low", "lr-too-high", "optimizer-settings", *_SYMPTOMS))
+        ]  # fmt: skip
+
+
+def _meant(facts: Facts) -> float:
+    """Return the largest rate that a schedule was set up to give: what it wrote into the optimizer's groups."""
+    optimizer = facts.course.optimizer if facts.course else None
+    groups = optimizer.param_groups if optimizer is not None else []
+    told = [float(group.get(key, 0.0) or 0.0) for group in groups[:1] for key in ("initial_lr", "max_lr")]
+    return max(told, default=0.0)
 
 
 def _swings(rate: np.ndarray) -> int:
@@ -128,6 +156,8 @@ class LrTooLow(CaseCheck):
             return []
         if bar.lost or bar.plain.beats(bar.level, share=FAR):
             return []
+        if bar.bench.trial("going on", from_end=True).beats(bar.level, share=FAR):
+            return []  # it was on its way
         trials = {factor: bar.bench.trial(f"rate x{factor:g}", rate=factor) for factor in _UP}
         factor, trial = min(trials.items(), key=lambda pair: pair[1].aside if math.isfinite(pair[1].aside) else math.inf)
         holds = bar.helps(trial)
