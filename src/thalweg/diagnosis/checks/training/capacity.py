@@ -70,7 +70,7 @@ class Underfitting(CaseCheck):
         bar = judged(case, facts)
         if bar is None or bar.lost or len(facts.loss) < _FEWEST or not facts.is_plain or any(h.holds for h in facts.hypotheses):
             return []
-        more = bar.bench.trial("going on", from_end=True)
+        more = bar.bench.trial("going on", from_end=True, steps=min(max(STEPS, len(facts.loss)), 3 * STEPS))
         if more.beats(bar.level, share=0.8):
             return []
         other = _stand_in(bar.bench, bar.bench.met.kind)

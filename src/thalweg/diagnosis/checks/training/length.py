@@ -12,7 +12,6 @@ from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Severity
 
-_SHORT = 4.0  # times a run's own steps that the experiment may take to beat it
 _WHOLE = 0.4  # of the rows in one batch
 
 
@@ -28,9 +27,11 @@ class StoppedTooEarly(CaseCheck):
         bar = judged(case, facts)
         if bar is None or bar.lost:
             return []
-        steps = min(STEPS, max(40, int(_SHORT * len(facts.loss))))
+        steps = min(max(STEPS, len(facts.loss)), 3 * STEPS)
         more = bar.bench.trial("going on", from_end=True, steps=steps)
         holds = more.beats(bar.level, share=FAR) and _falls(facts)
+        if not holds and len(facts.loss) < STEPS and bar.plain.beats(bar.level, share=FAR):
+            more, holds = bar.plain, True  # the same training, only longer, does it
         note(facts, self.name, f"{steps} more steps", more.aside, bar.level, holds)
         if not holds:
             return []

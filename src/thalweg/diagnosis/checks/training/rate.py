@@ -156,7 +156,7 @@ class LrTooLow(CaseCheck):
             return []
         if bar.lost or bar.plain.beats(bar.level, share=FAR):
             return []
-        if bar.bench.trial("going on", from_end=True).beats(bar.level, share=FAR):
+        if bar.bench.trial("going on", from_end=True, steps=min(max(STEPS, len(facts.loss)), 3 * STEPS)).beats(bar.level, share=FAR):
             return []  # it was on its way
         trials = {factor: bar.bench.trial(f"rate x{factor:g}", rate=factor) for factor in _UP}
         factor, trial = min(trials.items(), key=lambda pair: pair[1].aside if math.isfinite(pair[1].aside) else math.inf)
