@@ -12,7 +12,7 @@ from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Severity
 
-_WHOLE = 0.4  # of the rows in one batch
+_WHOLE = 0.7  # of the rows in one batch
 
 
 @final

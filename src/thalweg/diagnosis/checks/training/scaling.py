@@ -8,14 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thalweg.core import message
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.checks.training.judged import FAR, judged, note
 from thalweg.diagnosis.checks.training.rate import _evidence, _picture, _reckoned
-from thalweg.diagnosis.facts import Facts
+from thalweg.diagnosis.facts import Facts, kept
 from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Severity
 
+_WHILE = 100  # steps after which a network should at least have reached the mean
+_ABOVE = 1.2  # times the error of the mean
+_FAR_OFF = 20.0  # spread or offset of targets that a fresh network is far from
+_HUGE, _NEARER = 50.0, 0.75  # root mean square of inputs beyond doubt, and what then is help enough
 _TINY = 0.05  # standard deviation of inputs that were shrunk
 _ODD = 5.0  # root mean square of inputs, or of columns against one another, that standardising changes at all
 
@@ -32,10 +37,27 @@ class UnscaledInputs(CaseCheck):
     rank: ClassVar = "trial"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
-        bar = judged(case, facts)
-        if bar is None:
-            return []
+        if judged(case, facts) is None:
+            return self._above_mean(facts)
         return self._inputs(case, facts) or self._targets(case, facts)
+
+    def _above_mean(self, facts: Facts) -> list[Finding]:
+        """Look for a squared error above that of always answering the mean, where targets are what is far off."""
+        fit = facts.fit
+        if fit is None or fit.kind not in ("mse_loss", "squared") or len(facts.loss) < _WHILE or fit.share < _ABOVE:
+            return []
+        met = facts.meets[-1][1]
+        targets = [t.double().reshape(-1) for look, met in facts.meets if (t := kept(look, met.target)) is not None]
+        every = torch.cat(targets)
+        spread, offset = float(every.std()), float(every.mean().abs())
+        if max(spread, offset) < _FAR_OFF or offset < spread:
+            return []
+        evidence = [seen("target_spread", spread, "about 1"), seen("target_mean", offset, "about 0"), seen("level_end", fit.end), seen("trivial_loss", fit.trivial)]
+        return [
+            found("unscaled-targets", Severity.CRITICAL, 0.85, place=met.op.place, evidence=evidence, said="above-mean",
+                  values={"spread": f"{spread:.3g}", "offset": f"{offset:.3g}"}, reckoned=message("causes.from_rows"), picture=_picture(facts),
+                  explains=("lr-too-low", "stopped-too-early", "underfitting", "optimizer-settings"))
+        ]  # fmt: skip
 
     def _inputs(self, case: Case, facts: Facts) -> list[Finding]:
         bar = judged(case, facts)
@@ -49,7 +71,9 @@ class UnscaledInputs(CaseCheck):
         trial = bar.bench.trial("standardised inputs", scaled="inputs")
         rates = [bar.bench.trial(f"rate x{factor:g}", rate=factor) for factor in (0.1, 0.01, 10.0, 100.0)]
         best = min((t.aside for t in rates if math.isfinite(t.aside)), default=math.inf)
-        holds = bar.helps(trial) and trial.aside < FAR * best
+        far = _NEARER if size > _HUGE else FAR
+        bars = min(bar.level, bar.plain.aside) if math.isfinite(bar.plain.aside) else bar.level
+        holds = trial.beats(bars, share=far) and trial.aside < far * best
         note(facts, self.name, "standardised inputs", trial.aside, bar.level, holds)
         if not holds:
             return []
