@@ -8,6 +8,8 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from thalweg.core import message
+from thalweg.diagnosis.audit import find_copy
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.facts import Facts, kept
@@ -43,6 +45,8 @@ def network(look: Look, met: Meeting, facts: Facts) -> tuple[int, int] | None:
         return None
     rows = look.values[out].shape[0]
     fitting = [n for n in fed if len(look.tensors[n]) == rows]
+    if len(fitting) > 1:  # lengths or masks beside the rows themselves
+        fitting = [n for n in fitting if look.tensors[n].dim() > 1 and look.tensors[n].dtype != torch.bool]
     return (fitting[0], out) if len(fitting) == 1 and rows > 3 else None
 
 
@@ -92,15 +96,20 @@ def _one_batch(told: list[tuple[Look, Meeting]], facts: Facts) -> bool:
 
 
 def _moved_by_others(look: Look, fed: int, out: int) -> float:
+    """Return how far answers to one half of a batch move when only the other half changes; each half in turn."""
     x = look.tensors[fed]
     half = len(x) // 2
-    other = x.clone()
-    other[half:] = x[half:].flip(0) if not torch.equal(x[half:], x[half:].flip(0)) else x[:half].repeat(2, *[1] * (x.dim() - 1))[: len(x) - half]
-    if x.is_floating_point():
-        other[half:] = other[half:] * 1.5 + 0.1
-    before, after = _out(look, out, fed, x), _out(look, out, fed, other)
+    before = _out(look, out, fed, x)
     spread = float(before.std()) or 1.0
-    return float((before[:half] - after[:half]).abs().max()) / spread
+    moves = []
+    for changed, watched in ((slice(half, None), slice(None, half)), (slice(None, half), slice(half, None))):
+        other = x.clone()
+        other[changed] = x[changed].flip(0)
+        if x.is_floating_point():
+            other[changed] = other[changed] * 1.5 + 0.1
+        after = _out(look, out, fed, other)
+        moves.append(float((before[watched] - after[watched]).abs().max()) / spread)
+    return max(moves)
 
 
 def _mixer(look: Look) -> Op | None:
@@ -137,12 +146,13 @@ class FutureLeak(CaseCheck):
                 return []
             fed, out = pair
             x, y = look.tensors[fed], kept(look, met.target)
-            if y is None or x.dim() < 2 or not _tells_next(x, y) or look.values[out].shape[:2] != tuple(x.shape[:2]):
-                return []
+            axis = None if y is None or x.dim() < 2 else _axis_of_next(x, y, look.values[out].shape)
+            if axis is None:
+                return self._answer_inside(case, facts)
             with held(case) as lent:
                 lent.to_start()
                 try:
-                    moved = _moved_by_future(calm(look), fed, out)
+                    moved = _moved_by_future(calm(look), fed, out, axis)
                 except CannotPlay:
                     return []
             if not math.isfinite(moved) or moved < _MOVED:
@@ -155,24 +165,47 @@ class FutureLeak(CaseCheck):
             ]  # fmt: skip
         return []
 
+    def _answer_inside(self, case: Case, facts: Facts) -> list[Finding]:
+        """Look for rows of a sequence that hold their own target."""
+        if facts.pairs is None or facts.pairs[0].dim() < 3 or facts.pairs[1].numel() != len(facts.pairs[1]):
+            return []
+        told = find_copy(facts.pairs[0].numpy(), facts.pairs[1].numpy())
+        if told is None or not told.copied:
+            return []
+        place = next((root.place for root in case.roots if root.trained), None)
+        evidence = [seen("answer_inside", told.share, f"about {told.chance:.2g}"), seen("loss_end", facts.end)]
+        return [
+            found(self.name, Severity.CRITICAL, 0.9, place=place, evidence=evidence, said="answer-inside",
+                  values={"percent": f"{100 * told.share:.0f}"}, reckoned=message("causes.from_rows"), explains=(*_MUCH, "train-test-mismatch"))
+        ]  # fmt: skip
 
-def _tells_next(x: Tensor, y: Tensor) -> bool:
-    rows, length = x.shape[0], x.shape[1]
-    if y.numel() != x.numel():
-        return False
+
+def _axis_of_next(x: Tensor, y: Tensor, shape: tuple[int, ...]) -> int | None:
+    """Return the axis along which targets are the next inputs and outputs have a place for each; None if there is none."""
+    if y.numel() != x.numel() or len(x) < 2 or bool(torch.equal(x.double().flatten(), y.double().flatten())):
+        return None
     y = y.reshape(x.shape)
-    same = (x[:, 1:] == y[:, :-1]) if not x.is_floating_point() else torch.isclose(x[:, 1:].float(), y[:, :-1].float())
-    return rows > 1 and length > 3 and float(same.double().mean()) > _NEXT and not bool(torch.equal(x.float(), y.float()))
+    for axis in {1, x.dim() - 1}:
+        length = x.shape[axis]
+        if length < 4 or length not in shape[1:]:
+            continue
+        later, told = x.narrow(axis, 1, length - 1).double(), y.narrow(axis, 0, length - 1).double()
+        if float(torch.isclose(later, told).double().mean()) > _NEXT:
+            return axis
+    return None
 
 
-def _moved_by_future(look: Look, fed: int, out: int) -> float:
+def _moved_by_future(look: Look, fed: int, out: int, axis: int) -> float:
     x = look.tensors[fed]
-    cut = x.shape[1] // 2
+    length = x.shape[axis]
+    cut = length // 2
     other = x.clone()
-    other[:, cut:] = x[:, cut:].flip(0).flip(1) if not x.is_floating_point() else x[:, cut:].flip(0) * 1.5 + 0.1
+    tail = x.narrow(axis, cut, length - cut).flip(0)
+    other.narrow(axis, cut, length - cut).copy_(tail * 1.5 + 0.1 if x.is_floating_point() else tail.flip(axis))
     before, after = _out(look, out, fed, x), _out(look, out, fed, other)
+    place = next(k for k in range(1, before.dim()) if before.shape[k] == length)
     spread = float(before.std()) or 1.0
-    return float((before[:, :cut] - after[:, :cut]).abs().max()) / spread
+    return float((before.narrow(place, 0, cut) - after.narrow(place, 0, cut)).abs().max()) / spread
 
 
 def _looker(look: Look) -> Op | None:
