@@ -21,7 +21,12 @@ _UNTOLD = frozenset(  # what a handful of steps on one batch cannot say
 
 
 def check(
-    model: nn.Module, loss_fn: Callable[..., Tensor], batch: Any, optimizer: torch.optim.Optimizer, *, budget: float = 10.0
+    model: nn.Module,
+    loss_fn: Callable[..., Tensor],
+    batch: Any,
+    optimizer: torch.optim.Optimizer,
+    *,
+    budget: float = 10.0,
 ) -> list[Finding]:
     """Look for what is wrong before any training: a few steps on one batch, undone afterwards.
 
@@ -45,9 +50,7 @@ def check(
                 outputs = model(**inputs) if isinstance(inputs, Mapping) else model(*inputs)
                 loss = loss_fn(outputs, targets)
                 if not isinstance(loss, Tensor) or loss.numel() != 1:
-                    raise UsageError(
-                        f"`check(loss_fn=...)` must return one number, got {_said(loss)}; take its mean."
-                    )
+                    raise UsageError(f"`check(loss_fn=...)` must return one number, got {_said(loss)}; take its mean.")
                 if not loss.requires_grad:
                     break
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -68,7 +71,9 @@ def _parts(batch: Any) -> tuple[Any, Any]:
     if isinstance(batch, Mapping):
         name = next((key for key in ("labels", "targets", "target", "y") if key in batch), None)
         if name is None:
-            raise UsageError(f"`check(batch=...)` must name its targets, got {sorted(map(str, batch))}; call them 'labels'.")
+            raise UsageError(
+                f"`check(batch=...)` must name its targets, got {sorted(map(str, batch))}; call them 'labels'."
+            )
         return {key: value for key, value in batch.items() if key != name}, batch[name]
     if isinstance(batch, Sequence) and len(batch) >= 2:
         return tuple(batch[:-1]), batch[-1]

@@ -43,7 +43,9 @@ class watch:  # noqa: N801 - used as a verb
                 self._watch.optimizer_made(part)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+    ) -> None:
         self._watch.detach()
         watch._on.remove(self)
         self._case = self._watch.case()

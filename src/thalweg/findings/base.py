@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from thalweg.core import Component, Message
+from thalweg.findings.parts import Change, Picture, Tried
 from thalweg.signals import Trace
 
 
@@ -43,44 +44,6 @@ class Where:
     layer: str | None = None
     parameter: str | None = None
     step: int | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Picture:
-    """Hold a small picture of the evidence: bars where each value has a name, a curve otherwise.
-
-    `mark` is the place in `values` that matters, `healthy` a level to compare with, `log` asks for a logarithmic axis.
-    """
-
-    what: Message
-    values: tuple[float, ...]
-    names: tuple[str, ...] = ()
-    mark: int | None = None
-    healthy: float | None = None
-    log: bool = False
-
-    def to_plain(self, lang: str | None = None) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "what": self.what.text(lang)}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Change:
-    """Hold a change to make: a line of code (or the path of a setting) before and after."""
-
-    before: str
-    after: str
-    path: str | None = None  # of a recipe's setting, where a recipe made the run
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Tried:
-    """Hold what a remedy did when it was tried: a measure before and after, and how sure the gain is."""
-
-    measure: str
-    before: float
-    after: float
-    seeds: int = 1
-    interval: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
