@@ -18,7 +18,7 @@ from thalweg.diagnosis.audit.rows import Array, Given, Index, flat, standardised
 
 SHRINK, NEIGHBOURS, TREES = 0.1, 10, 15
 _WIDE = 256  # columns above which linear and neighbours work on a random projection
-_VOCABULARY = 256  # integer inputs with fewer values are taken as tokens: their counts become columns, too
+_VOCABULARY = 256  # tokens whose counts become columns where inputs are sequences of integers: the commonest
 
 
 @final
@@ -30,10 +30,6 @@ class HeldOut:
 
     by_model: dict[str, Array]
     fold: Index  # (N,), the fold of each row
-
-    def best(self, y_NK: Array) -> str:
-        """Return the model with the least squared error (of probabilities: the least Brier score)."""
-        return min(self.by_model, key=lambda name: float(((self.by_model[name] - y_NK) ** 2).mean()))
 
 
 def folds(count: int, num: int, *, labels: Index | None = None, groups: Index | None = None) -> Index:
@@ -73,10 +69,9 @@ def _features(x: Given) -> Array:
     x_ND, _ = flat(x)
     if x.dtype.kind not in "iu" or x.ndim != 2 or x.shape[1] < 2:
         return x_ND
-    tokens = np.unique(x)
-    if len(tokens) > _VOCABULARY:
-        return x_ND
-    counts = np.stack([(x == token).sum(1) for token in tokens], axis=1)
+    tokens, total = np.unique(x, return_counts=True)
+    commonest = tokens[np.argsort(-total, kind="stable")][:_VOCABULARY]
+    counts = np.stack([(x == token).sum(1) for token in commonest], axis=1)
     return np.concatenate([x_ND, counts], axis=1)
 
 

@@ -10,6 +10,9 @@ FLAT 0.7: the ratio of disagreement, surest quarter over next, has its one-sided
 gives 0.3 to 0.6, flips 1 (a quick model that ranks imperfectly: 0.9).
 RISE 2: by fewer standard errors the third quarter disagrees more than the first two; with overlap it does by far more.
 RATE 0.03: the lower 95 % limit of the surest quarter's disagreement. Clean sets have 0 to 0.02 there.
+DISCORD 0.4: the two best models, which err in different ways, differ on the surest half by less than this part of their
+difference with the labels. Quick models that are too weak for the task differ from one another, too (0.6 and more);
+flips leave them of one mind (0 to 0.3).
 SKILL 0.25: the model's correlation with labels. Without it no interior is known, and a weak smooth dependence is flat,
 too: a logistic slope of 0.7 per deviation has 0.2. Among 4 classes or more 0.15 is as far from chance, and much noise
 leaves no more.
@@ -25,7 +28,7 @@ from thalweg.diagnosis.audit.held_out import folds, held_out
 from thalweg.diagnosis.audit.rows import Array, Given, Index, chosen
 from thalweg.diagnosis.audit.targets import labels_of
 
-FLAT, RISE, RATE, SKILL = 0.7, 2.0, 0.03, 0.25
+FLAT, RISE, RATE, DISCORD, SKILL = 0.7, 2.0, 0.03, 0.4, 0.25
 MANY = 4
 _CAP, _FOLDS, _ENOUGH = 2000, 3, 100
 _RAREST = 5  # rows that a class needs to be learnt at all
@@ -50,6 +53,7 @@ class Noise:
     flatness: float  # lower limit of the ratio of the first two quarters
     rise: float  # of the third quarter over the first two, in standard errors
     surest: float  # lower limit of the first quarter
+    discord: float  # share of the surest half on which the two best models differ; 0 for given probabilities
     strength: float  # correlation of the model with the labels
     model: str
 
@@ -57,7 +61,13 @@ class Noise:
     def flipped(self) -> bool:
         """Say whether labels are wrong at random, as opposed to classes that overlap."""
         plateau = self.flatness > FLAT and self.rise < RISE
-        return plateau and self.surest > RATE and self.strength > SKILL * (1.0 if self.num_classes < MANY else 0.6)
+        agreed = self.discord < DISCORD * self.rate
+        return (
+            plateau
+            and agreed
+            and self.surest > RATE
+            and self.strength > SKILL * (1.0 if self.num_classes < MANY else 0.6)
+        )
 
 
 def measure_label_noise(
@@ -79,10 +89,13 @@ def measure_label_noise(
     y_NK = np.eye(len(classes))[codes]
     if probabilities is None:
         fold = folds(len(rows), _FOLDS, labels=codes, groups=None if groups is None else np.asarray(groups)[rows])
-        p_NK, model = _blend(held_out(np.asarray(x)[rows], y_NK, fold, classed=True).by_model, y_NK)
+        guess = held_out(np.asarray(x)[rows], y_NK, fold, classed=True)
+        p_NK, model = _blend(guess.by_model, y_NK)
+        others = guess.by_model
     else:
-        model, p_NK = "given", np.asarray(probabilities, dtype=np.float64)[rows][:, classes]
-    return _judge(p_NK, codes, y_NK, model)
+        model, others, p_NK = "given", {}, np.asarray(probabilities, dtype=np.float64)[rows][:, classes]
+    found = _judge(p_NK, codes, y_NK, model)
+    return dataclasses.replace(found, discord=_discord(others, y_NK, _quarters(p_NK) < 2))
 
 
 def _judge(p_NK: Array, codes: Index, y_NK: Array, model: str) -> Noise:
@@ -103,6 +116,7 @@ def _judge(p_NK: Array, codes: Index, y_NK: Array, model: str) -> Noise:
         flatness=_ratio_limit(first, second),
         rise=_rise(wrong[quarter < 2], wrong[quarter == 2]),
         surest=wilson(int(first.sum()), len(first))[0],
+        discord=0.0,
         strength=float((mine * theirs).sum() / size) if size > 0 else 0.0,
         model=model,
     )
@@ -115,6 +129,14 @@ def _blend(by_model: dict[str, Array], y_NK: Array) -> tuple[Array, str]:
     errors = {name: float(((p_NK - y_NK) ** 2).mean()) for name, p_NK in by_model.items()}
     good = [name for name, error in errors.items() if error <= 1.2 * min(errors.values())]
     return np.mean([by_model[name] for name in good], axis=0), " + ".join(good)
+
+
+def _discord(by_model: dict[str, Array], y_NK: Array, sure: np.ndarray) -> float:
+    """Return the share of sure rows to which the two models of least error give different classes."""
+    if len(by_model) < 2:
+        return 0.0
+    first, second, *_ = sorted(by_model.values(), key=lambda p_NK: float(((p_NK - y_NK) ** 2).mean()))
+    return float((first.argmax(1) != second.argmax(1))[sure].mean())
 
 
 def _quarters(p_NK: Array) -> Index:

@@ -23,8 +23,8 @@ from thalweg.diagnosis.audit.rows import Array, Given, by_feature, chosen, flat,
 
 Form: TypeAlias = Literal["standardised", "unit", "symmetric", "integers", "raw", "constant"]
 UNEVEN, OFFSET, LARGE, SLOW = 20.0, 20.0, 30.0, 20.0
-_PRESENT = 0.01  # a feature that is nonzero in fewer rows hardly enters the moments: it sets no step
-_SPARSE = 0.5  # a feature that is zero more often is measured where it is not zero
+_PRESENT = 0.01  # a feature that leaves its commonest value in fewer rows hardly enters the moments: it sets no step
+_SPARSE = 0.5  # share of values beside the commonest one, below which a feature is sparse
 _REACHED = 0.1  # of the explicable square is left when descent counts as arrived
 _SIDE = 400  # rows or columns whose Gram matrix is decomposed: some 50 ms
 
@@ -34,7 +34,8 @@ _SIDE = 400  # rows or columns whose Gram matrix is decomposed: some 50 ms
 class InputScale:
     """Hold how large the features of inputs are, and how unlike one another.
 
-    `size` of a feature is its deviation, where it is mostly zero the root mean square of the rest. `slowdown` is the
+    `size` of a feature is its deviation; where more than half of its values are one value, as in sparse data and in
+    the margins of images, it is how far the others lie from that. `slowdown` is the
     number of steps of gradient descent on a linear model over the same number for standardised inputs, None unless
     inputs are a table of mostly dense columns with targets.
     """
@@ -42,22 +43,23 @@ class InputScale:
     form: Form
     means: Array  # (features,)
     deviations: Array  # (features,)
-    sizes: Array  # (features,), NaN for features that do not vary or are hardly ever present
+    sizes: Array  # (features,), NaN for features that do not vary or hardly ever leave their commonest value
     rms: float
-    offset: float  # the largest |mean| / deviation among features that are not mostly zero
+    offset: float  # the largest |mean| / deviation among features that are not sparse
     condition: float  # of the centred covariance of the useful features
     condition_standardised: float  # of their correlations: what scaling cannot cure
     slowdown: float | None = None
 
     @property
     def spread(self) -> float:
-        """Return the largest size over the smallest; 1 where fewer than two features are of use."""
-        sizes = self.sizes[np.isfinite(self.sizes)]
-        return float(sizes.max() / sizes.min()) if len(sizes) > 1 else 1.0
+        """Return the largest deviation over the smallest size: a sparse feature is never held for small."""
+        useful = np.isfinite(self.sizes)
+        return max(1.0, float(self.deviations[useful].max() / self.sizes[useful].min())) if useful.any() else 1.0
 
     @property
     def largest(self) -> int:
-        return int(np.nanargmax(self.sizes)) if np.isfinite(self.sizes).any() else -1
+        useful = np.isfinite(self.sizes)
+        return int(np.argmax(np.where(useful, self.deviations, -1.0))) if useful.any() else -1
 
     @property
     def smallest(self) -> int:
@@ -109,10 +111,11 @@ def measure_scale(x: Given, y: Given | None = None, *, axis: int | None = None) 
 
 
 def _sizes(x_ND: Array, deviations: Array) -> tuple[Array, np.ndarray]:
-    present = (x_ND != 0).mean(0)
+    away = x_ND - np.median(x_ND, axis=0)  # a value that more than half of the rows have is their median
+    present = (away != 0).mean(0)
     varies = deviations > 1e-9 * np.abs(x_ND).max(0, initial=0.0)
-    where_present = np.sqrt((x_ND**2).sum(0) / np.maximum(1, (x_ND != 0).sum(0)))
-    dense = present > _SPARSE
+    where_present = np.sqrt((away**2).sum(0) / np.maximum(1, (away != 0).sum(0)))
+    dense = present >= _SPARSE
     sizes = np.where(dense, deviations, where_present)
     return np.where(varies & (present >= _PRESENT), sizes, np.nan), dense
 

@@ -19,6 +19,7 @@ from thalweg.diagnosis.audit.rows import Array, Given, chosen, flat
 
 DEVIATION, RANGE, LEVELS = 0.02, 0.1, (8, 65536)
 _ROUNDING = 0.02  # of a step: how far float32 may put a value beside its place
+_PARTS = 32  # steps that the smallest gap may hold
 _DENSE = 0.01  # share of entries other than the commonest value; below, small means are the work of sparsity
 
 
@@ -79,18 +80,29 @@ def measure_shrinkage(x: Given) -> Shrinkage:
 
 
 def _lattice(values: Array) -> float | None:
-    """Return the step of the lattice on which growing values lie, None if on none.
+    """Return the step of the coarsest lattice on which growing values lie, None if on none.
 
-    The smallest gap is taken as the step; the step is then fitted to all values, for it carries rounding.
+    Not every place need be taken: the smallest gap may be several steps (16 grey levels stretched over 255). 9 values
+    fit one of so many lattices by chance once in a billion times.
     """
     if len(values) < LEVELS[0] + 1:
         return None
     above = values - values[0]
     gaps = np.diff(above)
     gaps = gaps[gaps > 1e-5 * above[-1]]  # closer values are one value, rounded on two ways
-    if not len(gaps) or above[-1] / gaps.min() > LEVELS[1]:
+    if not len(gaps):
         return None
-    step = float(gaps.min())
+    for parts in range(1, _PARTS + 1):
+        step = _fitted(above, float(gaps.min()) / parts)
+        if step is not None:
+            return step
+    return None
+
+
+def _fitted(above: Array, step: float) -> float | None:
+    """Return a step that is near to a given one and of which all values are multiples, None if there is none."""
+    if above[-1] > LEVELS[1] * step:
+        return None
     places = np.round(above / step)
     for _ in range(3):
         step = float((places @ above) / (places @ places))
