@@ -2,8 +2,8 @@
 
 A target copies an entry of its row if the two agree in nearly all rows. COPIED 0.995: agreement; a chain of states that
 stays put 99 times of 100 remains below. CLOSE 1e-5 target deviations: float32's rounding after two scalings. Agreement
-up to one offset and scale for all rows (`affine`) is found by a correlation of 1 - 1e-8. ABOVE: a copy must also beat
-the agreement that equal frequencies alone give.
+up to one offset and scale for all rows (`affine`) is found by a correlation of 1 - 1e-8. COMMON 0.9: where
+frequencies alone make so many rows agree, agreement says nothing.
 
 Sequences: with targets (N, L) or (N, L, D) beside inputs of the same length, position t is compared with input
 position t + offset. Offset 0 shows the answer at its own place; offset 1 is how every language model is fed, and a leak
@@ -19,7 +19,7 @@ import numpy as np
 from thalweg.diagnosis.audit.rows import Array, Given, chosen, flat
 
 How: TypeAlias = Literal["exact", "affine"]
-COPIED, CLOSE, OFFSETS = 0.995, 1e-5, 3
+COPIED, CLOSE, COMMON, OFFSETS = 0.995, 1e-5, 0.9, 3
 _CAP, _OUTPUTS, _PROBE = 2000, 16, 200
 
 
@@ -40,7 +40,7 @@ class Copy:
 
     @property
     def copied(self) -> bool:
-        return self.share >= COPIED and self.chance < 0.9 and not self.whole
+        return self.share >= COPIED and self.chance < COMMON and not self.whole
 
 
 def find_copy(x: Given, y: Given) -> Copy | None:
