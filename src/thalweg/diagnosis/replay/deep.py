@@ -5,7 +5,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from thalweg.diagnosis.replay.play import needed, play
+from thalweg.diagnosis.replay.play import CannotPlay, needed, play
 from thalweg.diagnosis.watching import Look, Op
 from thalweg.diagnosis.watching.recorder import Recorder
 
@@ -31,17 +31,19 @@ class Deep:
 def deeply(look: Look, *, data: bool = False) -> Deep:
     """Run a look again with today's weights and keep all. Raises `CannotPlay`."""
     again = Look(look.kind, look.step)
-    recorder = Recorder(again, lambda module: None)
+    faults = list[Exception]()
+    recorder = Recorder(again, lambda module: None, faults.append, strong=True)
     recorder.start()
     kept: list[Tensor] = []
     try:
         numbers = look.losses()
         values = play(look, numbers, data=data)
         recorder.paused += 1
+        if faults or not again.whole:
+            raise CannotPlay(str(*faults[:1]))
         loss = sum((values[number].sum() for number in numbers), torch.zeros(()))
-        for number in numbers:
-            recorder.number(values[number])
-        again.ops.append(dataclasses.replace(next(look.events("backward")), inputs=tuple(recorder.number(values[n]) for n in numbers)))  # fmt: skip
+        ends = tuple(recorder.number(values[number]) for number in numbers)
+        again.ops.append(dataclasses.replace(next(look.events("backward")), inputs=ends))
         kept = list(recorder.kept)
         _place(again, look, needed(look, numbers, data=data))
     finally:

@@ -1,4 +1,4 @@
-"""Lends a case's weights to an experiment and puts everything back: weights, buffers, gradients, modes, random state."""
+"""Lends a case's weights to experiments and puts all back: weights, buffers, gradients, modes, random state."""
 
 import contextlib
 import random
@@ -23,7 +23,9 @@ class Held:
         for course in case.courses:
             if course.optimizer is not None:
                 found.update({id(p): p for group in course.optimizer.param_groups for p in group["params"]})
-        self._tensors = [(tensor, tensor.detach().clone(), tensor.grad) for tensor in found.values()]
+        self._tensors = [(t, t.detach().clone(), t.grad, t.requires_grad) for t in found.values() if t.is_leaf]
+        for tensor, *_ in self._tensors:
+            tensor.grad = None  # a backward pass would add to what lies there
         self._modes = [(m, m.training) for root in case.roots for m in root.module.modules()]
 
     @torch.no_grad()
@@ -35,9 +37,10 @@ class Held:
     @torch.no_grad()
     def to_end(self) -> None:
         """Set weights, buffers, gradients and modes to what they were when they were lent."""
-        for tensor, copy, grad in self._tensors:
+        for tensor, copy, grad, learns in self._tensors:
             tensor.copy_(copy)
             tensor.grad = grad
+            tensor.requires_grad_(learns)
         for module, training in self._modes:
             module.training = training
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from thalweg.diagnosis.watching import Look, Op, Ref
+from thalweg.diagnosis.watching.recorder import CHANGING
 
 Tap = Callable[[Op, int, Tensor], Tensor | None]  # (operation, number of the value, value) -> a value in its place
 
@@ -37,8 +38,9 @@ def play(
             except Exception as error:
                 raise CannotPlay(f"{op.name}: {error}") from error
         _bind(op, op.result, result, values)
-        if len(op.outputs) and op.outputs[-1] not in values and args:
-            values[op.outputs[-1]] = args[0]  # changed in place
+        changed = kwargs.get("out", args[0] if args else None)
+        if len(op.outputs) and op.outputs[-1] not in values and isinstance(changed, Tensor):
+            values[op.outputs[-1]] = changed
         if tap is not None:
             for number in op.outputs:
                 if number in values and (other := tap(op, number, values[number])) is not None:
@@ -58,7 +60,7 @@ def needed(look: Look, wanted: Iterable[int], known: Iterable[int] = (), *, data
         for op in reversed(look.program()):
             if missing.intersection(op.outputs):
                 found.append(op)
-                missing.update(number for number in op.inputs if number not in given)
+                missing.update(n for n in op.inputs if n not in given and not is_weight(look, n))
         look.plans[key] = found[::-1]
     return look.plans[key]  # type: ignore[no-any-return]
 
@@ -76,22 +78,32 @@ def given_values(look: Look) -> set[int]:
     """Return the numbers of values that no parameter had a part in and that were kept as they were: data."""
     if "given" not in look.plans:
         learned = learned_values(look)
-        look.plans["given"] = {
-            number for number in look.tensors if number not in learned and _is_usable(look, number)
-        }
+        look.plans["given"] = {number for number in look.tensors if number not in learned and _is_usable(look, number)}
     return look.plans["given"]  # type: ignore[no-any-return]
 
 
 def learned_values(look: Look) -> set[int]:
     """Return the numbers of values outside modules that a parameter, or another tensor that is learned, had a part in."""
     if "learned" not in look.plans:
-        found = {k for k, value in enumerate(look.values) if value.maker is None and (value.requires_grad or value.parameter is not None)}  # fmt: skip
+        found = {k for k, value in enumerate(look.values) if value.maker is None and value.requires_grad}
+        found |= {k for k in range(len(look.values)) if is_weight(look, k)}
         for op in look.program():
             holds = op.kind == "module" and next(op.func.parameters(), None) is not None
             if holds or found.intersection(op.inputs):
                 found.update(op.outputs)
         look.plans["learned"] = found
     return look.plans["learned"]  # type: ignore[no-any-return]
+
+
+def is_weight(look: Look, number: int) -> bool:
+    """Return whether a value is a parameter's, or that of another tensor that is learned: today's is taken for it."""
+    value = look.values[number]
+    if value.parameter is not None:
+        return True
+    if not (value.requires_grad and value.is_leaf):
+        return False
+    op = look.maker(number)
+    return op is None or (not op.grad and bool(op.inputs) and is_weight(look, op.inputs[0]))
 
 
 def leaves(look: Look, wanted: Iterable[int] | None = None) -> list[int]:
@@ -104,7 +116,7 @@ def leaves(look: Look, wanted: Iterable[int] | None = None) -> list[int]:
     made: set[int] = set()
     for op in needed(look, wanted):
         for number in op.inputs:
-            if number not in made and look.values[number].parameter is None:
+            if number not in made and not is_weight(look, number):
                 found[number] = None
         made.update(op.outputs)
     return list(found)
@@ -112,14 +124,15 @@ def leaves(look: Look, wanted: Iterable[int] | None = None) -> list[int]:
 
 def can_play(look: Look) -> bool:
     """Return whether all that the losses depend on was seen and is as it was."""
-    return bool(look.losses()) and look.whole and all(_is_usable(look, number) for number in leaves(look))
+    made = look.whole and all(look.values[number].maker is not None for number in look.losses())
+    return made and bool(look.losses()) and all(_is_usable(look, number) for number in leaves(look))
 
 
 def _is_usable(look: Look, number: int) -> bool:
     tensor, value = look.tensors.get(number), look.values[number]
     if tensor is None or (value.requires_grad and not value.is_leaf):
         return False
-    return bool(tensor._version == look.versions.get(number, 0))
+    return tensor.is_inference() or bool(tensor._version == look.versions.get(number, 0))
 
 
 def _leaf(look: Look, number: int, values: dict[int, Tensor]) -> Tensor:
@@ -136,8 +149,8 @@ def _filled(look: Look, said: Any, values: dict[int, Tensor], op: Op) -> Any:
     if isinstance(said, Ref):
         if said.number not in values:
             tensor = _leaf(look, said.number, values)
-            changes = op.name.endswith("_") and not op.name.endswith("__") or op.name == "__setitem__"
-            if changes and said.number == op.inputs[0] and look.values[said.number].parameter is None:
+            changes = (op.name.endswith("_") and not op.name.endswith("__")) or op.name in CHANGING
+            if changes and said.number == op.inputs[0] and not is_weight(look, said.number):
                 tensor = tensor.clone()  # it is changed in place: the look's own stays as it is
             values[said.number] = tensor
         return values[said.number]

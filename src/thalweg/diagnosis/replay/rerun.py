@@ -34,7 +34,7 @@ def losses_of(looks: Sequence[Look], *, swap: Swap | None = None) -> list[float]
     return [float(loss_of(look, swap=swap(look) if swap else None, grad=False)) for look in looks]
 
 
-def rerun(
+def rerun(  # noqa: PLR0913 - each experiment names the one thing it changes
     course: Course, looks: Sequence[Look], steps: int, *, settings: Mapping[str, Any] | None = None,
     rate: float = 1.0, optimizer: torch.optim.Optimizer | None = None, swap: Swap | None = None,
     clip: float | None = None, until: float | None = None,
@@ -53,19 +53,38 @@ def rerun(
         assert taker is not None
         for step in range(steps):
             look = looks[step % len(looks)]
-            taker.zero_grad()
-            with torch.enable_grad():
-                loss = loss_of(look, swap=swap(look) if swap else None)
-                losses.append(float(loss))
-                if not math.isfinite(losses[-1]) or not loss.requires_grad:
-                    break
-                loss.backward()
-            if clip is not None:
-                torch.nn.utils.clip_grad_norm_([p for g in taker.param_groups for p in g["params"]], clip)
-            taker.step()
+            loss, went = _step(taker, look, swap(look) if swap else None, clip)
+            losses.append(loss)
+            if not went:
+                break
             if until is not None and time.perf_counter() > until:
                 break
     return losses
+
+
+def _step(
+    taker: torch.optim.Optimizer, look: Look, swap: Mapping[int, Tensor] | None, clip: float | None
+) -> tuple[float, bool]:
+    """Take one step; return its loss and whether it was taken: not where the loss is no number or has no gradient."""
+
+    def backward() -> Tensor:
+        taker.zero_grad()
+        with torch.enable_grad():
+            loss = loss_of(look, swap=swap)
+            if math.isfinite(float(loss)) and loss.requires_grad:
+                loss.backward()
+        return loss
+
+    if isinstance(taker, torch.optim.LBFGS):  # asks for further losses within its step
+        loss = taker.step(backward)
+        return float(loss), math.isfinite(float(loss)) and loss.requires_grad
+    loss = backward()
+    if not math.isfinite(float(loss)) or not loss.requires_grad:
+        return float(loss), False
+    if clip is not None:
+        torch.nn.utils.clip_grad_norm_([p for g in taker.param_groups for p in g["params"]], clip)
+    taker.step()
+    return float(loss), True
 
 
 @contextlib.contextmanager

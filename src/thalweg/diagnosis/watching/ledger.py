@@ -22,19 +22,26 @@ class Ledger:
         self._courses: dict[int, Course] = {}
         self._pending: list[Tensor | float] = []
         self._waiting: list[tuple[Course, int, list[Tensor | float]]] = []
+        self.deaf = False  # whether further losses belong to no step: a closure is called again
+        self.last = math.nan  # what was sent backward last, as far as it is known yet
         self.lost = False  # whether a loss was no number since this was last set to False
         self.steps = 0
         self.places: dict[int, Place | None] = {}
 
     def backward(self, loss: Tensor) -> None:
         """Take in what is sent backward."""
-        value: Tensor | float = loss.detach()
+        value = loss.detach()
         if value.numel() != 1:
             value = value.sum()
-        if value.device.type == "cpu":
-            value = value.item()
-            self.lost = self.lost or not math.isfinite(value)
-        self._pending.append(value)
+        known: Tensor | float = (
+            value.item() if value.device.type == "cpu" else value.clone()
+        )  # it may be changed in place
+        self.last = math.nan
+        if isinstance(known, int | float):
+            self.last = known = float(known)
+            self.lost = self.lost or not math.isfinite(known)
+        if not self.deaf:
+            self._pending.append(known)
 
     @property
     def pending(self) -> int:
@@ -49,7 +56,7 @@ class Ledger:
             rates = tuple([float(group["lr"]) if "lr" in group else math.nan for group in optimizer.param_groups])
             if not course.rates or course.rates[-1][1] != rates:
                 course.rates.append((course.steps, rates))
-        losses, self._pending = self._pending, []
+        losses, self._pending, self.deaf = self._pending, [], False
         if all(isinstance(value, float) for value in losses):
             course.losses.append(sum(losses) if losses else math.nan)  # type: ignore[arg-type]
         else:

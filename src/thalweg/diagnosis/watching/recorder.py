@@ -1,169 +1,255 @@
 """Writes down every operation of one look. It calls each function as the script does and returns what it returned.
 
-A function mode sees what the script asks of torch; `nn.Module.__call__` is replaced for as long as a look lasts, so that
-the steps between cost nothing. Nothing here changes a tensor, draws a random number or sets a hook.
+A function mode sees what the script asks of torch; `nn.Module.__call__` is replaced for as long as a look lasts, so
+that the steps between cost nothing. Nothing here changes a tensor, draws a random number or sets a hook.
 """
 
+import contextlib
+import os
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from thalweg.diagnosis.watching.places import here
+from thalweg.diagnosis.watching.places import Place, here
 from thalweg.diagnosis.watching.records import Look, Op, Ref, Value
 
 LONGEST = 4000  # operations of a look, and a tenth of them for an evaluation: what comes after is not written down
 _LARGEST = 1 << 26  # bytes of one tensor that is kept
+_ROOM = 1 << 27  # bytes of values that a look keeps beside its data
 _SILENT = frozenset(
     "dim size stride numel nelement element_size is_contiguous is_floating_point is_complex storage_offset "
     "has_names type __repr__ __format__ __len__ is_nonzero record_stream register_hook retain_grad "
     "register_post_accumulate_grad_hook is_signed get_device data_ptr untyped_storage is_pinned is_inference "
     "_set_grad_enabled _record_function_enter_new __hash__ is_same_size backward manual_seed is_tensor "
-    "__dir__ is_storage set_grad_enabled __reduce_ex__ __deepcopy__ is_shared share_memory_ is_sparse".split()
+    "__dir__ is_storage set_grad_enabled __reduce_ex__ __deepcopy__ is_shared share_memory_ is_sparse "
+    "__get__ __set__ __delete__".split()
 )
+CHANGING = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__")  # and all that end with "_"
 _GETTERS = {
     getattr(Tensor, name).__get__: name
     for name in ("data", "T", "mT", "H", "mH", "real", "imag")
     if hasattr(Tensor, name)
 }
 _PLAIN = (int, float, bool, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
+_TWO_WAYS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)  # another way while a mode is on
+
+Said = tuple[tuple[int, ...], tuple[Any, ...], dict[str, Any]]  # numbers, arguments, named arguments
 
 
 class Recorder(TorchFunctionMode):
-    """Write down one look; `stop` ends it wherever it stands on the stack of modes."""
+    """Write down one look; `stop` ends it wherever it stands on the stack of modes.
 
-    def __init__(self, look: Look, names: Callable[[nn.Module], Any], *, limit: int = LONGEST) -> None:
+    What goes wrong here is handed to `faulty` and ends the writing, not the script. With `strong` every tensor met stays
+    in `kept`, at the place of its number.
+    """
+
+    def __init__(
+        self, look: Look, called: Callable[[nn.Module], Any], faulty: Callable[[Exception], None], *,
+        limit: int = LONGEST, strong: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.look, self.limit = look, limit
         self.spent = 0.0
         self.paused = 0
-        self._called = names
-        self._numbers: dict[int, int] = {}
-        self.kept: list[Any] = []  # every tensor met, so that no id is used twice
-        self._stack: list[nn.Module] = []
-        self.thread = threading.get_ident()
+        self.stopped = False
+        self.kept: list[Tensor] = []
+        self._strong = strong
+        self._called, self._faulty = called, faulty
+        self._numbers: dict[int, int] = {}  # id of a tensor that is alive: number of its value
+        self._versions: dict[int, int] = {}
+        self._alive: dict[int, weakref.ref[Tensor]] = {}
+        self._room = _ROOM
+        self._stack: list[nn.Module | None] = []  # the calls around: None for one outside any module that is no module
+        self.thread, self._process = threading.get_ident(), os.getpid()
         self._call: Any = None
+        self._put: Any = None
 
     # -- on and off
 
     def start(self) -> None:
+        """Begin to write."""
         self.__enter__()
-        self._call = nn.Module.__call__
-        recorder, original = self, self._call
+        self._call = original = nn.Module.__call__
+        recorder = self
 
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if recorder.paused or recorder.thread != threading.get_ident():
-                return original(module, *args, **kwargs)
-            return recorder._module(original, module, args, kwargs)
+            return original(module, *args, **kwargs) if recorder.idle else recorder._module(module, args, kwargs)
 
-        nn.Module.__call__ = __call__  # type: ignore[method-assign, assignment]
+        self._put = __call__
+        nn.Module.__call__ = __call__  # type: ignore[method-assign]
 
     def stop(self) -> None:
-        nn.Module.__call__ = self._call
-        above = []
-        while torch._C._len_torch_function_stack():
-            mode = torch._C._pop_torch_function_stack()
-            if mode is self:
-                break
-            above.append(mode)
-        for mode in reversed(above):
-            torch._C._push_on_torch_function_stack(mode)
-        self.kept.clear()
-        self._numbers.clear()
+        """End it. What torch holds of us while it calls us is taken away by the next `sweep`."""
+        self.stopped = True
+        if nn.Module.__call__ is self._put:
+            nn.Module.__call__ = self._call  # type: ignore[method-assign]
+        sweep()
+        for memory in (self.kept, self._numbers, self._versions, self._alive):
+            memory.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Return whether what happens now is not to be written down."""
+        return bool(self.paused) or self.stopped or self.thread != threading.get_ident() or self._process != os.getpid()
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Write nothing for a while."""
+        self.paused += 1
+        try:
+            yield
+        finally:
+            self.paused -= 1
+
+    # -- what happens
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if self.paused or self.thread != threading.get_ident():
+        if self.idle:
             return func(*args, **kwargs)
-        name = _GETTERS.get(func) or getattr(func, "__name__", type(func).__name__)
-        if name in _SILENT or name in ("__get__", "__set__", "__delete__") or name.startswith("_record_function"):
+        name = _GETTERS.get(func) or getattr(func, "__name__", None) or type(func).__name__
+        if name in _SILENT or name.startswith("_record_function"):
             return func(*args, **kwargs)
-        begun = time.perf_counter()
-        inputs, said, named = self._read(args, kwargs)
-        told = time.perf_counter() - begun
+        said = self._safely(self._read, args, kwargs)
         result = func(*args, **kwargs)
-        begun = time.perf_counter()
-        mutated = name.endswith("_") and not name.endswith("__") or name in ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__")  # fmt: skip
-        target = args[0] if mutated and args else kwargs.get("out")
-        self._write(
-            "function", name, func, (said, named), inputs, result, target if isinstance(target, Tensor) else None
-        )
-        self.spent += told + time.perf_counter() - begun + 3e-6
+        changing = (name.endswith("_") and not name.endswith("__")) or name in CHANGING
+        target = args[0] if changing and args else kwargs.get("out")
+        op = Op("function", name, func, (), {}, None, (), (), None, 0, None, False)
+        self._safely(self._write, op, said, result, target if isinstance(target, Tensor) else None)
         return result
 
-    # -- inside
-
-    def _module(self, original: Any, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        begun = time.perf_counter()
-        inputs, said, named = self._read(args, kwargs)
-        if not self._stack:
-            self._called(module)
-        place = here(2)
-        self._stack.append(module)
-        self.spent += time.perf_counter() - begun
+    def apply(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call an autograd function of the script's; what it does inside is not what its gradient is taken of."""
+        if self.idle:
+            return func(*args, **kwargs)
+        said = self._safely(self._read, args, kwargs)
+        self._stack.append(self._stack[-1] if self._stack else None)
         try:
-            compiled = hasattr(module, "_orig_mod")
-            result = self._aside(original, module, args, kwargs) if compiled else original(module, *args, **kwargs)
+            result = func(*args, **kwargs)
         finally:
             self._stack.pop()
-        begun = time.perf_counter()
-        self._write("module", type(module).__name__, module, (said, named), inputs, result, None, place)
-        self.spent += time.perf_counter() - begun
+        op = Op("function", "apply", func, (), {}, None, (), (), None, 0, None, False)
+        self._safely(self._write, op, said, result, None)
         return result
 
-    def _aside(self, original: Any, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a compiled module without us: what it traces must not hold our functions."""
-        patched, nn.Module.__call__ = nn.Module.__call__, original
-        torch._C._pop_torch_function_stack()
+    def _module(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        said = self._safely(self._read, args, kwargs)
+        place = self._safely(self._enter_module, module)
+        self._stack.append(module)
         try:
-            return original(module, *args, **kwargs)
+            with self._aside() if _is_changed_by_modes(module) else contextlib.nullcontext():
+                result = self._call(module, *args, **kwargs)
         finally:
-            torch._C._push_on_torch_function_stack(self)
-            nn.Module.__call__ = patched  # type: ignore[method-assign]
+            self._stack.pop()
+        op = Op("module", type(module).__name__, module, (), {}, None, (), (), place, 0, None, False, module.training)
+        self._safely(self._write, op, said, result, None)
+        return result
+
+    def event(self, name: str, tensors: tuple[Tensor, ...] = (), optimizer: Any = None) -> None:
+        """Write down that something happened that is no operation."""
+        with self.resting():
+            numbers = tuple(self.number(tensor) for tensor in tensors)
+            self.look.ops.append(
+                Op("event", name, None, (), {}, None, numbers, (), here(2), len(self._stack), None, True, None, optimizer)
+            )  # fmt: skip
+
+    def _enter_module(self, module: nn.Module) -> Place | None:
+        if all(around is None for around in self._stack):
+            self._called(module)
+        return here(2)
+
+    def _safely(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do our own work unseen; where it fails the writing ends, for a look with a hole is none."""
+        if self.idle:
+            return None
+        begun = time.perf_counter()
+        with self.resting():
+            try:
+                with torch._C.DisableTorchFunction():
+                    return work(*args)
+            except Exception as error:
+                self._faulty(error)
+                self._give_up()
+                return None
+            finally:
+                self.spent += time.perf_counter() - begun + 1e-6
+
+    def _give_up(self) -> None:
+        self.look.whole = False
+        self.paused += 1  # for good: what comes after is not written down
+        for memory in (self.kept, self._numbers, self._versions, self._alive):
+            memory.clear()
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Get out of the way of a module: it asks whether a mode is on, or what it traces must not hold our functions."""
+        modes, call = _lifted(self), nn.Module.__call__
+        nn.Module.__call__ = self._call  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            if not self.stopped:
+                nn.Module.__call__ = call  # type: ignore[method-assign]
+                if modes is not None:
+                    above = [torch._C._pop_torch_function_stack() for _ in range(modes)]
+                    for mode in (self, *reversed(above)):
+                        torch._C._push_on_torch_function_stack(mode)
+
+    # -- numbers
 
     def number(self, tensor: Tensor) -> int:
         """Return the number of a tensor's present value."""
         number = self._numbers.get(id(tensor))
-        return self._enter(tensor, None) if number is None else number
-
-    def _enter(self, tensor: Tensor, maker: int | None) -> int:
-        number = len(self.look.values)
-        self._numbers[id(tensor)] = number
-        self.kept.append(tensor)
-        node = tensor.grad_fn
-        self.look.values.append(
-            Value(
-                shape=tuple(tensor.shape),
-                dtype=tensor.dtype,
-                requires_grad=tensor.requires_grad,
-                is_leaf=tensor.is_leaf,
-                node=None if node is None else type(node).__name__,
-                parameter=tensor if isinstance(tensor, nn.Parameter) else None,
-                maker=maker,
-            )
-        )
-        outside = maker is None or not self._stack
-        if outside and not isinstance(tensor, nn.Parameter) and tensor.numel() * tensor.element_size() <= _LARGEST:
-            self.look.tensors[number] = tensor.detach() if maker is not None else tensor
-            self.look.versions[number] = tensor._version
+        if number is None or not self._is_same(tensor, number):
+            return self._enter(tensor, None)
         return number
 
-    def _read(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[int, ...], tuple[Any, ...], dict[str, Any]]:
+    def _is_same(self, tensor: Tensor, number: int) -> bool:
+        """Return whether a value is as it was: not changed through another name, nor put under another function."""
+        value = self.look.values[number]
+        if value.parameter is not None:
+            return True
+        return self._versions[id(tensor)] == _version(tensor) and value.requires_grad == tensor.requires_grad
+
+    def _enter(self, tensor: Tensor, maker: int | None) -> int:
+        number, key, version = len(self.look.values), id(tensor), _version(tensor)
+        self._numbers[key], self._versions[key] = number, version
+        if self._strong:
+            self.kept.append(tensor)
+        else:
+            self._alive[key] = weakref.ref(tensor, lambda _: self._numbers.pop(key, None))
+        is_leaf, node = _origin(tensor, version)
+        parameter = tensor if isinstance(tensor, nn.Parameter) else None
+        self.look.values.append(
+            Value(tuple(tensor.shape), tensor.dtype, tensor.requires_grad, is_leaf, node, parameter, maker)
+        )
+        outside = maker is None or not self._stack
+        if outside and parameter is None:
+            self._keep(tensor, number, version, made=maker is not None, leaf=is_leaf)
+        return number
+
+    def _keep(self, tensor: Tensor, number: int, version: int, *, made: bool, leaf: bool) -> None:
+        size = tensor.numel() * tensor.element_size()
+        if size > _LARGEST or (made and size > self._room):
+            return
+        if made:
+            self._room -= size
+        own = leaf and (tensor.requires_grad or not made)  # weights, and data that is to be known again
+        self.look.tensors[number] = tensor if own else tensor.detach()
+        self.look.versions[number] = version
+
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Said:
         found: list[int] = []
-        self.paused += 1
-        try:
-            said = tuple(self._said(arg, found) for arg in args)
-            named = {key: self._said(arg, found) for key, arg in kwargs.items()}
-        finally:
-            self.paused -= 1
+        said = tuple(self._said(arg, found) for arg in args)
+        named = {key: self._said(arg, found) for key, arg in kwargs.items()}
         return tuple(found), said, named
 
     def _said(self, value: Any, found: list[int]) -> Any:
@@ -181,58 +267,78 @@ class Recorder(TorchFunctionMode):
             return {key: self._said(part, found) for key, part in value.items()}
         return value
 
-    def _write(
-        self, kind: Any, name: str, func: Any, said: Any, inputs: tuple[int, ...], result: Any, target: Tensor | None,
-        place: Any = None,
-    ) -> None:  # fmt: skip
+    def _write(self, op: Op, said: Said, result: Any, target: Tensor | None) -> None:
         if len(self.look.ops) >= self.limit:
-            self.look.whole = False
-            self.paused += 1  # for good: what comes after is not written down
+            self._give_up()
             return
-        self.paused += 1
-        try:
-            index, outputs = len(self.look.ops), list[int]()
-            shown = self._made(result, index, outputs, inputs if target is None else (), kind)
-            if target is not None and target is not result:
-                outputs.append(self._enter(target, index))
-            self.look.ops.append(
-                Op(
-                    kind, name, func, said[0], said[1], shown, inputs, tuple(outputs), place or here(2),
-                    len(self._stack), self._stack[-1] if self._stack else None, torch.is_grad_enabled(),
-                    func.training if kind == "module" else None,
-                )
-            )  # fmt: skip
-        finally:
-            self.paused -= 1
+        index, outputs = len(self.look.ops), list[int]()
+        op.inputs, op.args, op.kwargs = said
+        op.result = self._made(result, index, outputs, op, target)
+        if target is not None and target is not result:
+            outputs.append(self._enter(target, index))
+        op.outputs, op.place = tuple(outputs), op.place or here(2)
+        op.depth, op.module = len(self._stack), self._stack[-1] if self._stack else None
+        op.grad = torch.is_grad_enabled()
+        self.look.ops.append(op)
 
-    def _made(self, value: Any, index: int, outputs: list[int], inputs: tuple[int, ...], kind: str) -> Any:
+    def _made(self, value: Any, index: int, outputs: list[int], op: Op, target: Tensor | None) -> Any:
         """Number what an operation returned; a tensor that came in and goes out as it was keeps its number."""
         if isinstance(value, Tensor):
             known = self._numbers.get(id(value))
-            if known is not None and known in inputs:
+            if known is not None and known in op.inputs and target is None and self._is_same(value, known):
                 outputs.append(known)
             else:
                 outputs.append(self._enter(value, index))
-                self.look.values[outputs[-1]].within = self._inside(known, kind)
+                inside = op.kind == "module" or op.name == "apply"
+                self.look.values[outputs[-1]].within = known if inside else None
             return Ref(outputs[-1])
         if isinstance(value, list | tuple):
-            parts = [self._made(part, index, outputs, inputs, kind) for part in value]
+            parts = [self._made(part, index, outputs, op, target) for part in value]
             return parts if isinstance(value, list) else tuple(parts)
         if isinstance(value, dict):
-            return {key: self._made(part, index, outputs, inputs, kind) for key, part in value.items()}
+            return {key: self._made(part, index, outputs, op, target) for key, part in value.items()}
         return None
 
-    def _inside(self, known: int | None, kind: str) -> int | None:
-        """Return the number that a module's result had inside it; a function's result is new, whatever came in."""
-        return known if kind == "module" else None
 
-    def event(self, name: str, tensors: tuple[Tensor, ...] = (), optimizer: Any = None) -> None:
-        """Write down that something happened that is no operation."""
-        self.paused += 1
-        try:
-            numbers = tuple(self.number(tensor) for tensor in tensors)
-            self.look.ops.append(
-                Op("event", name, None, (), {}, None, numbers, (), here(2), len(self._stack), None, True, None, optimizer)
-            )  # fmt: skip
-        finally:
-            self.paused -= 1
+def sweep() -> None:
+    """Take recorders that have stopped off the stack of modes."""
+    modes = [torch._C._pop_torch_function_stack() for _ in range(torch._C._len_torch_function_stack())]
+    for mode in reversed(modes):
+        if not (isinstance(mode, Recorder) and mode.stopped):
+            torch._C._push_on_torch_function_stack(mode)
+
+
+def _lifted(recorder: Recorder) -> int | None:
+    """Take a recorder off the stack of modes and return how many stand above it; None where it was not there."""
+    modes = [torch._C._pop_torch_function_stack() for _ in range(torch._C._len_torch_function_stack())]
+    place = next((k for k, mode in enumerate(modes) if mode is recorder), None)
+    for mode in reversed(modes):
+        if mode is not recorder:
+            torch._C._push_on_torch_function_stack(mode)
+    return place
+
+
+def _is_changed_by_modes(module: nn.Module) -> bool:
+    """Return whether a module does something else while a mode is on: compiled ones, and attention at an evaluation."""
+    if "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None:
+        return True
+    if not isinstance(module, _TWO_WAYS) or all(inner.training for inner in module.modules()):
+        return False
+    return not (torch.is_grad_enabled() and any(p.requires_grad for p in module.parameters()))
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else int(tensor._version)
+
+
+def _origin(tensor: Tensor, version: int) -> tuple[bool, str | None]:
+    """Return whether a tensor is a leaf, and the name of its autograd function.
+
+    Of a view that was changed in place torch makes the function when it is asked for, which would be too early here.
+    """
+    if version and tensor.requires_grad and tensor._is_view():
+        base = tensor._base
+        is_leaf = base is None or not base.requires_grad
+        return is_leaf, None if is_leaf else "CopySlices"
+    node = tensor.grad_fn
+    return tensor.is_leaf, None if node is None else type(node).__name__

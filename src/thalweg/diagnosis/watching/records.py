@@ -259,4 +259,3 @@ class Case:
         if module is None:
             return ""
         return next((path for path, found in self.modules() if found is module), type(module).__name__)
-

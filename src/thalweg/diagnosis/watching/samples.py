@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from thalweg.diagnosis.watching.records import Case, Look, Sample
 
@@ -107,19 +108,22 @@ def first_bad_nodes(loss: Tensor, *, most: int = 20_000) -> list[tuple[str, int]
 
 
 def copy_of_start(
-    optimizers: Iterable[torch.optim.Optimizer], roots: Iterable[nn.Module], known: Iterable[Tensor] = ()
+    optimizers: Iterable[torch.optim.Optimizer], roots: Iterable[nn.Module], known: Iterable[tuple[Tensor, Tensor]] = ()
 ) -> list[tuple[Tensor, Tensor]]:
-    """Copy the parameters and buffers that are not known yet, unless they are too large for a copy."""
+    """Copy the parameters and buffers that are not known yet, unless all copies together are too large."""
     found: dict[int, Tensor] = {}
     for root in roots:
         found.update({id(t): t for t in (*root.parameters(), *root.buffers())})
     for optimizer in optimizers:
         found.update({id(p): p for p in _parameters(optimizer)})
-    for tensor in known:
+    room = _COPY
+    for tensor, copy in known:
         found.pop(id(tensor), None)
-    if sum(t.numel() * t.element_size() for t in found.values()) > _COPY:
+        room -= copy.numel() * copy.element_size()
+    new = [tensor for tensor in found.values() if not is_lazy(tensor)]
+    if sum(t.numel() * t.element_size() for t in new) > room:
         return []
-    return [(t, t.detach().clone()) for t in found.values()]
+    return [(t, t.detach().clone()) for t in new]
 
 
 def fingerprint(optimizers: Iterable[torch.optim.Optimizer]) -> list[float]:
