@@ -30,7 +30,7 @@ SICK = {
     },
     "non-finite": {"training": [], "losses": [2.3, 2.2, math.nan], "outcome": Outcome.DIVERGED},
 }
-FIELDS = {"code", "category", "severity", "confidence", "reckoned", "where", "evidence", "cause", "remedy"}
+FIELDS = {"code", "category", "severity", "confidence", "reckoned", "where", "evidence", "cause", "remedy", "picture"}
 
 
 @pytest.fixture(params=SICK)

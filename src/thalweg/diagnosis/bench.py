@@ -45,7 +45,7 @@ class Trial:
 class Bench:
     """Try one change at a time on a case whose rows and targets are known. Each experiment is made once."""
 
-    def __init__(self, case: Case, course: Course, look: Look, met: Meeting, fed: int, rows: tuple[Tensor, Tensor], *, target: int, until: float) -> None:  # fmt: skip  # noqa: PLR0913
+    def __init__(self, case: Case, course: Course, look: Look, met: Meeting, fed: int, rows: tuple[Tensor, Tensor], *, target: int, until: float) -> None:  # fmt: skip  # noqa: PLR0913 - one thing that may be changed each
         self.case, self.course, self.look, self.met, self.fed = case, course, look, met, fed
         self.until, self.target = until, target
         self.size = len(look.tensors[fed])
@@ -62,7 +62,7 @@ class Bench:
     def trial(
         self, name: str, *, rate: float = 1.0, settings: Mapping[str, Any] | None = None, steps: int = STEPS, size: int | None = None,
         scaled: str = "", dropout: bool = True, adam: float | None = None, from_end: bool = False, restart: bool = False,
-    ) -> Trial:  # fmt: skip  # noqa: PLR0913
+    ) -> Trial:  # fmt: skip  # noqa: PLR0913 - one thing that may be changed each
         """Train from the state before training (or the end) with one thing changed and judge on rows kept aside."""
         if name not in self._made:
             found = []
@@ -78,7 +78,7 @@ class Bench:
             self._made[name] = max(found, key=lambda trial: trial.aside if math.isfinite(trial.aside) else math.inf)
         return self._made[name]
 
-    def _one(self, name: str, seed: int, rate: float, settings: dict[str, Any], steps: int, size: int, scaled: str, adam: float | None) -> Trial:  # fmt: skip  # noqa: PLR0913
+    def _one(self, name: str, seed: int, rate: float, settings: dict[str, Any], steps: int, size: int, scaled: str, adam: float | None) -> Trial:  # fmt: skip  # noqa: PLR0913 - one thing that may be changed each
         x, y = self._scaled(scaled)
         draw = np.random.default_rng(seed)
         batches = self._batches(draw, size)
@@ -189,7 +189,7 @@ def standardised(x: Tensor) -> Tensor:
     return ((flat - flat.mean(dims, keepdim=True)) / torch.where(spread > 1e-12, spread, 1.0)).to(x.dtype)
 
 
-def make_bench(case: Case, course: Course | None, playable: Sequence[Look], meets: Sequence[tuple[Look, Meeting]], inputs: Callable[[Look], list[int]], pairs: tuple[Tensor, Tensor] | None, *, target_of: Callable[[Look, Meeting], int], until: float) -> Bench | None:  # fmt: skip  # noqa: PLR0913
+def make_bench(case: Case, course: Course | None, playable: Sequence[Look], meets: Sequence[tuple[Look, Meeting]], inputs: Callable[[Look], list[int]], pairs: tuple[Tensor, Tensor] | None, *, target_of: Callable[[Look, Meeting], int], until: float) -> Bench | None:  # fmt: skip  # noqa: PLR0913 - one thing that may be changed each
     """Return a bench where the step is one input, one target and one optimizer; None elsewhere."""
     if course is None or course.optimizer is None or pairs is None or len(pairs[0]) < 8 or not case.start:
         return None

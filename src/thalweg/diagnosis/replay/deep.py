@@ -12,7 +12,7 @@ from thalweg.diagnosis.watching.recorder import Recorder
 
 @dataclasses.dataclass(frozen=True)
 class Deep:
-    """One look run again: its operations with fresh numbers, and the tensor of each number."""
+    """Hold one look run again: its operations with fresh numbers, and the tensor of each number."""
 
     look: Look
     tensors: list[Tensor]

@@ -14,7 +14,7 @@ Tap = Callable[[Op, int, Tensor], Tensor | None]  # (operation, number of the va
 
 
 class CannotPlay(Exception):
-    """A look cannot be run again: part of it was not seen, or its data has been changed since."""
+    """Say that a look cannot be run again: part of it was not seen, or its data has been changed since."""
 
 
 def play(

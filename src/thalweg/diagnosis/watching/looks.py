@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from thalweg.diagnosis.watching.fence import Fence
 from thalweg.diagnosis.watching.places import here, is_users
@@ -119,8 +119,12 @@ def _thin(shelf: list[Look], most: int) -> None:
 
 
 def _unique_bytes(shelf: list[Look]) -> int:
-    kept = {tensor.data_ptr(): tensor for look in shelf for tensor in look.tensors.values()}
+    kept = {_storage(tensor): tensor for look in shelf for tensor in look.tensors.values()}
     return sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.data_ptr() if tensor.layout is torch.strided else id(tensor)
 
 
 def _variable(module: nn.Module) -> str:

@@ -53,7 +53,7 @@ class Recorder(TorchFunctionMode):
         self, look: Look, called: Callable[[nn.Module], Any], faulty: Callable[[Exception], None], *,
         limit: int = LONGEST, strong: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__()
+        TorchFunctionMode.__init__(self)
         self.look, self.limit = look, limit
         self.spent = 0.0
         self.paused = 0
@@ -238,6 +238,8 @@ class Recorder(TorchFunctionMode):
 
     def _keep(self, tensor: Tensor, number: int, version: int, *, made: bool, leaf: bool) -> None:
         size = tensor.numel() * tensor.element_size()
+        if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            return  # it means nothing outside its transformation
         if size > _LARGEST or (made and size > self._room):
             return
         if made:

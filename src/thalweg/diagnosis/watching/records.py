@@ -24,7 +24,7 @@ class Ref:
 
 @dataclasses.dataclass(slots=True)
 class Op:
-    """One call of a torch function or of a module, or an event (`backward`, `step`, `zero_grad`).
+    """Hold one call of a torch function or of a module, or an event (`backward`, `step`, `zero_grad`).
 
     `args`, `kwargs` and `result` hold `Ref`s for tensors. `depth` counts the module calls around it: the operations of
     depth 0 alone are the whole program, the deeper ones are what happened inside their modules. `module` is the
@@ -49,7 +49,7 @@ class Op:
 
 @dataclasses.dataclass(slots=True)
 class Value:
-    """What is known of one tensor without keeping it."""
+    """Hold what is known of one tensor without keeping it."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -63,7 +63,7 @@ class Value:
 
 @dataclasses.dataclass(slots=True)
 class Sample:
-    """Sizes of one parameter at one step: root mean squares; `grad` is None where it got none."""
+    """Hold the sizes of one parameter at one step: root mean squares; `grad` is None where it got none."""
 
     grad: float | None
     weight: float
@@ -72,7 +72,7 @@ class Sample:
 
 @dataclasses.dataclass(slots=True)
 class Look:
-    """One stretch of which all was written down. `tensors` keeps leaves and values outside modules, while room lasts.
+    """Hold one stretch of which all was written down. `tensors` keeps leaves and values outside modules, while room lasts.
 
     `kind` is `train` where it holds a backward pass, `view` for an evaluation. `versions` are those of kept leaves when
     they were first met: a leaf whose version moved has been changed since.
@@ -143,7 +143,7 @@ class Look:
 
 @dataclasses.dataclass(slots=True)
 class Course:
-    """The curve of one optimizer; None as its optimizer stands for weights that the script changes by hand."""
+    """Hold the curve of one optimizer; None as its optimizer stands for weights that the script changes by hand."""
 
     optimizer: torch.optim.Optimizer | None
     place: Place | None = None
@@ -168,7 +168,7 @@ class Course:
 
 @dataclasses.dataclass(slots=True)
 class Root:
-    """A module that was called from outside any module."""
+    """Hold a module that was called from outside any module."""
 
     module: nn.Module
     name: str
@@ -180,7 +180,7 @@ class Root:
 
 @dataclasses.dataclass(slots=True)
 class Load:
-    """A call of `load_state_dict` of a module."""
+    """Hold a call of `load_state_dict` of a module."""
 
     module: nn.Module
     place: Place | None
@@ -193,7 +193,7 @@ class Load:
 
 @dataclasses.dataclass(slots=True)
 class Note:
-    """Something that happened at a step: a change of mode, a scheduler made, a clip, a file saved."""
+    """Hold something that happened at a step: a change of mode, a scheduler made, a clip, a file saved."""
 
     kind: str
     step: int
@@ -203,7 +203,7 @@ class Note:
 
 @dataclasses.dataclass(slots=True)
 class Loader:
-    """A DataLoader that was run through."""
+    """Hold a DataLoader that was run through."""
 
     loader: Any
     place: Place | None
@@ -215,7 +215,7 @@ class Loader:
 
 @dataclasses.dataclass(slots=True)
 class Case:
-    """All that was seen of one script or loop."""
+    """Hold all that was seen of one script or loop."""
 
     looks: list[Look] = dataclasses.field(default_factory=list)
     views: list[Look] = dataclasses.field(default_factory=list)

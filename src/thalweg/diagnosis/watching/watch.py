@@ -5,10 +5,11 @@ measuring stays under a small share of the time; those are what probes and trial
 """
 
 import contextlib
+import sys
 import time
-import types
 from collections import deque
 from collections.abc import Callable, Iterator
+from types import FrameType, MethodType
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ _FINGERPRINTS = 25  # steps from one fingerprint to the next, where several proc
 
 
 class Enough(BaseException):
-    """Ends a script that was asked to run for so many steps or seconds only."""
+    """End a script that was asked to run for so many steps or seconds only."""
 
 
 class Watch:
@@ -56,6 +57,7 @@ class Watch:
         self._limits: tuple[int | None, float | None] = (None, None)
         self._resting: Recorder | None = None  # what rests while an optimizer takes a step
         self._has_closure = False  # whether the step being taken calls the script for losses
+        self._step: FrameType | None = None  # torch's frame around the step being taken
         self._in_call = self._sending = False
         self.fingerprints: list[list[Any]] = []
         self._forked = False
@@ -78,7 +80,7 @@ class Watch:
             with self.fence.ours():
                 if not self._optimizers and self._ledger.pending:
                     self._ledger.step(None)
-            self._looks.end(keep=False)
+                self._looks.end(keep=False)
             sweep()
             self._patches.take_off()
             self._ledger.settle()
@@ -173,9 +175,11 @@ class Watch:
     # -- steps
 
     def before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        """Note that a step begins."""
-        if self.fence.shut:
+        """Note that a step begins, not what an optimizer asks of another, or of its own class, to take it."""
+        caller = sys._getframe(1)
+        if self.fence.shut or _is_running(self._step, caller):
             return
+        self._step = caller
         recorder = self._looks.recorder
         if self._resting is not None:  # the last step was never finished
             self._wake(whole=False)
@@ -191,8 +195,9 @@ class Watch:
 
     def after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Note that a step was taken."""
-        if self.fence.shut:
+        if self.fence.shut or self._step is not sys._getframe(1):
             return
+        self._step = None
         self._wake()
         self._has_closure = False
         with self.fence.ours():
@@ -305,7 +310,7 @@ class Watch:
         recorder = self._looks.recorder
         if recorder is None or self.fence.shut:
             return original(function, *args, **kwargs)
-        return recorder.apply(types.MethodType(original, function), args, kwargs)
+        return recorder.apply(MethodType(original, function), args, kwargs)
 
     def compiling(self, model: Any = None, *args: Any, **kwargs: Any) -> None:
         """Note that something is compiled; what a compiled function does cannot be seen."""
@@ -315,6 +320,14 @@ class Watch:
             self._looks.blind = True
             self._looks.end(keep=False)
             self._case.unseen.append("compiled_function")
+
+
+def _is_running(wanted: FrameType | None, frame: FrameType | None) -> bool:
+    while wanted is not None and frame is not None:
+        if frame is wanted:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _distributed() -> bool:

@@ -199,7 +199,7 @@ class _Bridge(TorchFunctionMode):
     """Let gradients through where they were cut, inside modules: at one line, or in one function's `no_grad` blocks."""
 
     def __init__(self, op: Op) -> None:
-        super().__init__()
+        TorchFunctionMode.__init__(self)
         self._op = op
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
