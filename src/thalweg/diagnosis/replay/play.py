@@ -18,8 +18,8 @@ class CannotPlay(Exception):
 
 
 def play(
-    look: Look, wanted: Sequence[int] | None = None, *, swap: Mapping[int, Tensor] | None = None, tap: Tap | None = None,
-    grad: bool = True, data: bool = False,
+    look: Look, wanted: Sequence[int] | None = None, *, swap: Mapping[int, Tensor] | None = None,
+    tap: Tap | None = None, grad: bool = True, data: bool = False,
 ) -> dict[int, Tensor]:  # fmt: skip
     """Return the values that a look comes to, by number: all that the wanted ones (the losses) depend on.
 
@@ -83,7 +83,7 @@ def given_values(look: Look) -> set[int]:
 
 
 def learned_values(look: Look) -> set[int]:
-    """Return the numbers of values outside modules that a parameter, or another tensor that is learned, had a part in."""
+    """Return the numbers of values outside modules that something learned, a parameter or its like, had a part in."""
     if "learned" not in look.plans:
         found = {k for k, value in enumerate(look.values) if value.maker is None and value.requires_grad}
         found |= {k for k in range(len(look.values)) if is_weight(look, k)}

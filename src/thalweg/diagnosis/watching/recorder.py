@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from thalweg.diagnosis.watching.places import Place, here
@@ -45,8 +46,8 @@ Said = tuple[tuple[int, ...], tuple[Any, ...], dict[str, Any]]  # numbers, argum
 class Recorder(TorchFunctionMode):
     """Write down one look; `stop` ends it wherever it stands on the stack of modes.
 
-    What goes wrong here is handed to `faulty` and ends the writing, not the script. With `strong` every tensor met stays
-    in `kept`, at the place of its number.
+    What goes wrong here is handed to `faulty` and ends the writing, not the script. With `strong` every tensor met
+    stays in `kept`, at the place of its number.
     """
 
     def __init__(
@@ -157,9 +158,9 @@ class Recorder(TorchFunctionMode):
         """Write down that something happened that is no operation."""
         with self.resting():
             numbers = tuple(self.number(tensor) for tensor in tensors)
-            self.look.ops.append(
-                Op("event", name, None, (), {}, None, numbers, (), here(2), len(self._stack), None, True, None, optimizer)
-            )  # fmt: skip
+            depth = len(self._stack)
+            op = Op("event", name, None, (), {}, None, numbers, (), here(2), depth, None, True, None, optimizer)
+            self.look.ops.append(op)
 
     def _enter_module(self, module: nn.Module) -> Place | None:
         if all(around is None for around in self._stack):
@@ -190,7 +191,7 @@ class Recorder(TorchFunctionMode):
 
     @contextlib.contextmanager
     def _aside(self) -> Iterator[None]:
-        """Get out of the way of a module: it asks whether a mode is on, or what it traces must not hold our functions."""
+        """Get out of the way of a module that asks whether a mode is on, or that must not trace our functions."""
         modes, call = _lifted(self), nn.Module.__call__
         nn.Module.__call__ = self._call  # type: ignore[method-assign]
         try:
@@ -228,11 +229,13 @@ class Recorder(TorchFunctionMode):
             self._alive[key] = weakref.ref(tensor, lambda _: self._numbers.pop(key, None))
         is_leaf, node = _origin(tensor, version)
         parameter = tensor if isinstance(tensor, nn.Parameter) else None
-        self.look.values.append(
-            Value(tuple(tensor.shape), tensor.dtype, tensor.requires_grad, is_leaf, node, parameter, maker)
-        )
+        lazy = is_lazy(tensor)
+        if lazy:
+            del self._numbers[key]  # it is another one once it has a shape
+        shape = () if lazy else tuple(tensor.shape)
+        self.look.values.append(Value(shape, tensor.dtype, tensor.requires_grad, is_leaf, node, parameter, maker))
         outside = maker is None or not self._stack
-        if outside and parameter is None:
+        if outside and parameter is None and not lazy:
             self._keep(tensor, number, version, made=maker is not None, leaf=is_leaf)
         return number
 

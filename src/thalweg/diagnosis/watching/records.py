@@ -72,8 +72,9 @@ class Sample:
 
 @dataclasses.dataclass(slots=True)
 class Look:
-    """Hold one stretch of which all was written down. `tensors` keeps leaves and values outside modules, while room lasts.
+    """Hold one stretch of which all was written down.
 
+    `tensors` keeps leaves, and values outside modules while room lasts.
     `kind` is `train` where it holds a backward pass, `view` for an evaluation. `versions` are those of kept leaves when
     they were first met: a leaf whose version moved has been changed since.
     """

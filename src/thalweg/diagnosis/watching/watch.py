@@ -164,7 +164,7 @@ class Watch:
                 self._turn()
 
     def _turn(self) -> None:
-        """End a look where weights are changed by hand: at its backward pass, for nothing tells when they are changed."""
+        """End a look where weights are changed by hand: at its backward pass, for nothing tells of the change."""
         recorder = self._looks.recorder
         if recorder is not None:
             recorder.look.loss = self._ledger.last
