@@ -29,7 +29,10 @@ class Deep:
 
 
 def deeply(look: Look, *, data: bool = False) -> Deep:
-    """Run a look again with today's weights and keep all. Raises `CannotPlay`."""
+    """Run a look again with today's weights and keep all. Raises `CannotPlay`.
+
+    Where a value was changed in place afterwards, its tensor is what it was changed to.
+    """
     again = Look(look.kind, look.step)
     faults = list[Exception]()
     recorder = Recorder(again, lambda module: None, faults.append, strong=True)

@@ -29,7 +29,9 @@ def play(
     """
     wanted = look.losses() if wanted is None else wanted
     values: dict[int, Tensor] = dict(swap or {})
-    for op in needed(look, wanted, values, data=data):
+    plan = needed(look, wanted, values, data=data)
+    grad = grad or any(op.func is torch.autograd.grad for op in plan)
+    for op in plan:
         args = _filled(look, op.args, values, op)
         kwargs = _filled(look, op.kwargs, values, op)
         with torch.set_grad_enabled(grad and op.grad), _mode(op):

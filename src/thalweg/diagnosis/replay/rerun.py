@@ -31,7 +31,7 @@ def loss_of(look: Look, *, swap: Mapping[int, Tensor] | None = None, grad: bool 
 
 def losses_of(looks: Sequence[Look], *, swap: Swap | None = None) -> list[float]:
     """Return the losses of looks with today's weights, without gradients."""
-    return [float(loss_of(look, swap=swap(look) if swap else None, grad=False)) for look in looks]
+    return [float(loss_of(look, swap=swap(look) if swap else None, grad=False).detach()) for look in looks]
 
 
 def rerun(  # noqa: PLR0913 - each experiment names the one thing it changes
@@ -66,25 +66,27 @@ def _step(
     taker: torch.optim.Optimizer, look: Look, swap: Mapping[int, Tensor] | None, clip: float | None
 ) -> tuple[float, bool]:
     """Take one step; return its loss and whether it was taken: not where the loss is no number or has no gradient."""
+    went = False
 
-    def backward() -> Tensor:
+    def backward() -> float:
+        nonlocal went
         taker.zero_grad()
         with torch.enable_grad():
             loss = loss_of(look, swap=swap)
-            if math.isfinite(float(loss)) and loss.requires_grad:
+            value = float(loss.detach())
+            went = math.isfinite(value) and loss.requires_grad
+            if went:
                 loss.backward()
-        return loss
+        return value
 
     if isinstance(taker, torch.optim.LBFGS):  # asks for further losses within its step
-        loss = taker.step(backward)
-        return float(loss), math.isfinite(float(loss)) and loss.requires_grad
-    loss = backward()
-    if not math.isfinite(float(loss)) or not loss.requires_grad:
-        return float(loss), False
-    if clip is not None:
-        torch.nn.utils.clip_grad_norm_([p for g in taker.param_groups for p in g["params"]], clip)
-    taker.step()
-    return float(loss), True
+        return taker.step(backward), went
+    value = backward()
+    if went:
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_([p for g in taker.param_groups for p in g["params"]], clip)
+        taker.step()
+    return value, went
 
 
 @contextlib.contextmanager

@@ -167,7 +167,7 @@ class Watch:
         """End a look where weights are changed by hand: at its backward pass, for nothing tells of the change."""
         recorder = self._looks.recorder
         if recorder is not None:
-            recorder.look.loss = self._ledger.last
+            recorder.look.step, recorder.look.loss = self._ledger.steps, self._ledger.last
             self._looks.end(keep=recorder.look.kind == "train")
         if self._looks.may_look():
             self._looks.begin("train", self._optimizers)
