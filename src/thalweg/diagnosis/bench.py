@@ -1,7 +1,7 @@
 """A bench for experiments: the script's own step on captured rows, some of them kept aside to judge by.
 
-Batches are made of rows that were seen, in an order of our own; the step is that of a look, with those rows in the place
-of its own. What is tried is one thing changed: the rate, a setting, the inputs' scale, dropout, the batch size.
+Batches are made of rows that were seen, in an order of our own; the step is that of a look, with those rows in the
+place of its own. What is tried is one thing changed: the rate, a setting, the inputs' scale, dropout, the batch size.
 """
 
 import contextlib
@@ -10,7 +10,8 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,13 @@ _ASIDE = 0.3  # of the rows: to judge by
 _SEEDS = 2
 _PROMISING = 0.8  # of the level at the end: an experiment above it is not repeated with another order
 _MOST = 512  # rows to judge by
+_SMALL = 64  # elements of a further input that is no data
+FEWEST = 8  # rows that an experiment needs
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What came of an experiment: the loss on rows kept aside, the loss on those trained on, and how many steps it took."""
+    """What came of an experiment: the loss on rows kept aside and on those trained on, and how many steps it took."""
 
     name: str
     aside: float
@@ -42,29 +45,65 @@ class Trial:
         return math.isfinite(self.aside) and self.aside < share * level
 
 
+@dataclasses.dataclass(frozen=True)
+class Stand:
+    """A look to experiment on, how its predictions meet its targets, and the numbers and rows of what is fed."""
+
+    look: Look
+    met: Meeting
+    fed: int
+    target: int
+    rows: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """How an experiment trains."""
+
+    rate: float
+    settings: Mapping[str, Any]
+    steps: int
+    size: int
+    scaled: str
+    adam: float | None
+
+
 class Bench:
     """Try one change at a time on a case whose rows and targets are known. Each experiment is made once."""
 
-    def __init__(self, case: Case, course: Course, look: Look, met: Meeting, fed: int, rows: tuple[Tensor, Tensor], *, target: int, until: float) -> None:  # fmt: skip  # noqa: PLR0913 - one thing that may be changed each
-        self.case, self.course, self.look, self.met, self.fed = case, course, look, met, fed
-        self.until, self.target = until, target
-        self.size = len(look.tensors[fed])
+    def __init__(self, case: Case, course: Course, stand: Stand, rows: tuple[Tensor, Tensor], *, until: float) -> None:
+        self.case, self.course = case, course
+        self.look, self.met, self.fed = stand.look, stand.met, stand.fed
+        self.until, self.target = until, stand.target
+        self.size = stand.rows
         order = np.random.default_rng(0).permutation(len(rows[0]))
         aside = max(1, round(_ASIDE * len(order)))
         pick = torch.as_tensor(order)
         self.x, self.y = rows
         self.aside, self.train = pick[:aside][:_MOST], pick[aside:]
-        self.calm = _calm(look)
+        self.calm = _calm(stand.look)
         self._made: dict[str, Trial] = {}
         self._begun = time.perf_counter(), time.process_time()
         self.others: dict[str, Tensor] = {}  # the same rows, made in another way, by name
 
-    def trial(
-        self, name: str, *, rate: float = 1.0, settings: Mapping[str, Any] | None = None, steps: int = STEPS, size: int | None = None,
-        scaled: str = "", dropout: bool = True, adam: float | None = None, from_end: bool = False, restart: bool = False,
-    ) -> Trial:  # fmt: skip  # noqa: PLR0913 - one thing that may be changed each
+    def trial(  # noqa: PLR0913 - each experiment names the one thing it changes
+        self,
+        name: str,
+        *,
+        rate: float = 1.0,
+        settings: Mapping[str, Any] | None = None,
+        steps: int = STEPS,
+        size: int | None = None,
+        scaled: str = "",
+        dropout: bool = True,
+        adam: float | None = None,
+        from_end: bool = False,
+        restart: bool = False,
+    ) -> Trial:
         """Train from the state before training (or the end) with one thing changed and judge on rows kept aside."""
         if name not in self._made:
+            size = size or self.size
+            plan = _Plan(rate=rate, settings=dict(settings or {}), steps=steps, size=size, scaled=scaled, adam=adam)
             found = []
             for seed in range(_SEEDS):
                 with self._as_asked(dropout), held(self.case, seed=seed) as lent:
@@ -72,34 +111,37 @@ class Bench:
                         lent.to_start()
                     if restart:
                         self._farther_out()
-                    found.append(self._one(name, seed, rate, dict(settings or {}), steps, size or self.size, scaled, adam))
+                    found.append(self._one(name, seed, plan))
                 if time.perf_counter() > self.until or not found[0].beats(self._bar, share=_PROMISING):
                     break  # it will not help whatever the order
             self._made[name] = max(found, key=lambda trial: trial.aside if math.isfinite(trial.aside) else math.inf)
         return self._made[name]
 
-    def _one(self, name: str, seed: int, rate: float, settings: dict[str, Any], steps: int, size: int, scaled: str, adam: float | None) -> Trial:  # fmt: skip  # noqa: PLR0913 - one thing that may be changed each
-        x, y = self._scaled(scaled)
-        draw = np.random.default_rng(seed)
-        batches = self._batches(draw, size)
+    def _one(self, name: str, seed: int, plan: _Plan) -> Trial:
+        x, y = self._scaled(plan.scaled)
+        batches = self._batches(np.random.default_rng(seed), plan.size)
 
         def swap(look: Look) -> Mapping[int, Tensor]:
             rows = next(batches)
             return {self.fed: x[rows], self.target: y[rows]}
 
         optimizer = None
-        if adam is not None:
-            parameters = [p for g in self.course.optimizer.param_groups for p in g["params"] if p.requires_grad]  # type: ignore[union-attr]
-            optimizer = torch.optim.Adam(parameters, lr=adam)
+        if plan.adam is not None:
+            optimizer = torch.optim.Adam([p for p in self._parameters() if p.requires_grad], lr=plan.adam)
         until = min(self.until, time.perf_counter() + _SECONDS * self._crowding())
+        changed: dict[str, Any] = {"rate": plan.rate, "settings": plan.settings, "optimizer": optimizer}
         try:
-            losses = rerun(self.course, [self.look], steps, rate=rate, settings=settings, optimizer=optimizer, swap=swap, until=until)
+            losses = rerun(self.course, [self.look], plan.steps, swap=swap, until=until, **changed)
             broken = not losses or not math.isfinite(losses[-1])
             aside = math.inf if broken else self.level(x, y, self.aside)
             trained = math.inf if broken else self.level(x, y, self.train[: len(self.aside)])
         except CannotPlay:
             return Trial(name, math.nan, math.nan, 0)
         return Trial(name, aside, trained, len(losses))
+
+    def _parameters(self) -> list[Tensor]:
+        groups = self.course.optimizer.param_groups if self.course.optimizer is not None else []
+        return [p for group in groups for p in group["params"]]
 
     def level(self, x: Tensor, y: Tensor, rows: Tensor) -> float:
         """Return the loss of rows with today's weights, dropout at rest, in batches of the script's size."""
@@ -109,7 +151,7 @@ class Bench:
             if len(part) < self.size and count:
                 break
             swap = {self.fed: x[part], self.target: y[part]}
-            total += float(loss_of(self.calm, swap=swap, grad=False)) * len(part)
+            total += float(loss_of(self.calm, swap=swap, grad=False).detach()) * len(part)
             count += len(part)
         value = total / count
         return value if math.isfinite(value) else math.inf
@@ -121,8 +163,9 @@ class Bench:
             with held(self.case) as lent:
                 if start:
                     lent.to_start()
-                rows = self.train[: len(self.aside)]
-                self._made[key] = Trial(key, self.level(self.x, self.y, self.aside), self.level(self.x, self.y, rows), 0)
+                aside = self.level(self.x, self.y, self.aside)
+                trained = self.level(self.x, self.y, self.train[: len(self.aside)])
+                self._made[key] = Trial(key, aside, trained, 0)
         return self._made[key].aside, self._made[key].trained
 
     def _crowding(self) -> float:
@@ -138,11 +181,10 @@ class Bench:
     @torch.no_grad()
     def _farther_out(self) -> None:
         """Add to each matrix what PyTorch would have begun with: uniform in ±1/sqrt(fan_in)."""
-        for group in self.course.optimizer.param_groups:  # type: ignore[union-attr]
-            for p in group["params"]:
-                if p.dim() > 1:
-                    bound = 1 / math.sqrt(p[0].numel())
-                    p.add_(torch.empty_like(p).uniform_(-bound, bound))
+        for p in self._parameters():
+            if p.dim() > 1:
+                bound = 1 / math.sqrt(p[0].numel())
+                p.add_(torch.empty_like(p).uniform_(-bound, bound))
 
     def _batches(self, draw: np.random.Generator, size: int) -> Iterator[Tensor]:
         size = min(size, len(self.train))
@@ -163,18 +205,18 @@ class Bench:
 
     @contextlib.contextmanager
     def _as_asked(self, dropout: bool) -> Iterator[None]:
-        layers = [m for _, m in self.case.modules() if isinstance(getattr(m, "p", None), float)] if not dropout else []
-        recurrent = [m for _, m in self.case.modules() if isinstance(m, nn.RNNBase)] if not dropout else []
-        before = [(m, m.p) for m in layers] + [(m, m.dropout) for m in recurrent]  # type: ignore[list-item]
-        for module in layers:
-            module.p = 0.0  # type: ignore[assignment]
-        for module in recurrent:
-            module.dropout = 0.0
+        before: list[tuple[nn.Module, str, float]] = []
+        for _, module in self.case.modules() if not dropout else ():
+            name = "dropout" if isinstance(module, nn.RNNBase) else "p"
+            share = getattr(module, name, None)
+            if isinstance(share, float) or (share is not None and name == "dropout"):
+                before.append((module, name, share))
+                setattr(module, name, 0.0)
         try:
             yield
         finally:
-            for module, value in before:
-                setattr(module, "dropout" if isinstance(module, nn.RNNBase) else "p", value)
+            for module, name, share in before:
+                setattr(module, name, share)
 
 
 def standardised(x: Tensor) -> Tensor:
@@ -189,26 +231,21 @@ def standardised(x: Tensor) -> Tensor:
     return ((flat - flat.mean(dims, keepdim=True)) / torch.where(spread > 1e-12, spread, 1.0)).to(x.dtype)
 
 
-def make_bench(case: Case, course: Course | None, playable: Sequence[Look], meets: Sequence[tuple[Look, Meeting]], inputs: Callable[[Look], list[int]], pairs: tuple[Tensor, Tensor] | None, *, target_of: Callable[[Look, Meeting], int], until: float) -> Bench | None:  # fmt: skip  # noqa: PLR0913 - one thing that may be changed each
-    """Return a bench where the step is one input, one target and one optimizer; None elsewhere."""
-    if course is None or course.optimizer is None or pairs is None or len(pairs[0]) < 8 or not case.start:
+def stand_of(look: Look, met: Meeting, *, target: int, inputs: Sequence[int]) -> Stand | None:
+    """Return a look as one to experiment on; None where it is not fed one input whose rows are those of its targets."""
+    if target not in look.tensors or not look.tensors[target].dim():
         return None
-    sizes: dict[int, int] = {}
-    usable = []
-    for look, met in meets:
-        target = target_of(look, met)
-        if any(look is known for known in playable) and target in look.tensors and look.tensors[target].dim():
-            rows = len(look.tensors[target])
-            fed = [n for n in inputs(look) if look.tensors[n].dim() and len(look.tensors[n]) == rows]
-            others = [n for n in inputs(look) if n not in fed and look.tensors[n].numel() > 64]
-            if len(fed) == 1 and not others:
-                usable.append((look, met, fed[0], rows))
-                sizes[rows] = sizes.get(rows, 0) + 1
-    if not usable:
-        return None
+    rows = len(look.tensors[target])
+    fed = [n for n in inputs if look.tensors[n].dim() and len(look.tensors[n]) == rows]
+    others = [n for n in inputs if n not in fed and look.tensors[n].numel() > _SMALL]
+    return Stand(look, met, fed[0], target, rows) if len(fed) == 1 and not others else None
+
+
+def usual(stands: Sequence[Stand]) -> Stand:
+    """Return the first look whose batch is as large as most, the larger one among equals."""
+    sizes = Counter(stand.rows for stand in stands)
     size = max(sizes, key=lambda rows: (sizes[rows], rows))
-    look, met, fed, _ = next(entry for entry in usable if entry[3] == size)
-    return Bench(case, course, look, met, fed, pairs, target=target_of(look, met), until=until)
+    return next(stand for stand in stands if stand.rows == size)
 
 
 def _calm(look: Look) -> Look:

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.diagnosis.answer import Hypothesis
-from thalweg.diagnosis.bench import Bench, make_bench
+from thalweg.diagnosis.bench import FEWEST, Bench, stand_of, usual
 from thalweg.diagnosis.meeting import Meeting, meetings
 from thalweg.diagnosis.replay import can_play, given_values, held, leaves, losses_of, playable
 from thalweg.diagnosis.watching import Case, Course, Look
 
 Array = NDArray[np.float64]
 LEARNT = 0.5  # of the way from the trivial loss to nothing: a loss that fell further has learnt from its inputs
-_RESHAPING = ("view", "reshape", "flatten", "contiguous", "squeeze", "unsqueeze", "float", "long", "to", "transpose", "permute")  # fmt: skip
+_RESHAPING = "view reshape flatten contiguous squeeze unsqueeze float long to transpose permute".split()
 _ROWS = 6000  # rows of data that are put together at most
 
 
@@ -154,7 +154,7 @@ class Facts:
 
     @functools.cached_property
     def pairs(self) -> tuple[Tensor, Tensor] | None:
-        """Return the rows the network was fed and their targets, (N, ...) and (N, ...), each row once; None if unknown."""
+        """Return the rows the network was fed and their targets, (N, ...) both, each row once; None if unknown."""
         xs, ys, rows = list[Tensor](), list[Tensor](), 0
         for look, meeting in self.meets:
             target = look.tensors.get(self.target_of(look, meeting))
@@ -181,7 +181,16 @@ class Facts:
     @functools.cached_property
     def bench(self) -> Bench | None:
         """Return a bench for experiments; None where the step is not one input, one target and one optimizer."""
-        return make_bench(self.case, self.course, self.playable, self.meets, self.inputs, self.pairs, target_of=self.target_of, until=self.until)
+        course, rows = self.course, self.pairs
+        if course is None or course.optimizer is None or rows is None or len(rows[0]) < FEWEST or not self.case.start:
+            return None
+        stands = [
+            stand_of(look, met, target=self.target_of(look, met), inputs=self.inputs(look))
+            for look, met in self.meets
+            if any(look is known for known in self.playable)
+        ]
+        known = [stand for stand in stands if stand is not None]
+        return Bench(self.case, course, usual(known), rows, until=self.until) if known else None
 
     @functools.cached_property
     def fit(self) -> Fit | None:

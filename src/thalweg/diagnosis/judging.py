@@ -60,7 +60,7 @@ def _is_settled(findings: Iterable[Finding]) -> bool:
 def _best(findings: list[Finding]) -> list[Finding]:
     """Sort findings, drop what others explain, and keep what a person can act on."""
     order = ranked(findings)
-    explained = {code for k, finding in enumerate(order) if finding.severity is not Severity.NOTE for code in finding.explains}
+    explained = {code for finding in order if finding.severity is not Severity.NOTE for code in finding.explains}
     explaining = {finding.code for finding in order if explained.intersection(finding.explains)}
     kept, seen = list[Finding](), set[str]()
     for finding in order:
@@ -92,7 +92,8 @@ def _names(case: Case) -> Iterable[str]:
             yield "by hand"
         else:
             lr = course.first_settings[0].get("lr") if course.first_settings else None
-            yield f"{type(course.optimizer).__name__}(lr={lr:g})" if isinstance(lr, float) else type(course.optimizer).__name__
+            name = type(course.optimizer).__name__
+            yield f"{name}(lr={lr:g})" if isinstance(lr, float) else name
 
 
 def _fault(name: str, error: Exception) -> str:
@@ -101,4 +102,3 @@ def _fault(name: str, error: Exception) -> str:
         trail = trail.tb_next
     line = f"{trail.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trail.tb_lineno}" if trail else "?"
     return f"{name} ({line}): {type(error).__name__}: {error}"
-
