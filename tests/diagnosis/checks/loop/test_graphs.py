@@ -99,9 +99,7 @@ class Cut(nn.Module):
 
     def forward(self, x):
         if self.between == "no_grad":
-            with torch.no_grad():
-                h = self.body(x)
-            return self.head(h)
+            return self.head(self.code(x))
         h = self.body(x)
         if self.between == "numpy":
             h = torch.from_numpy(np.clip(h.detach().numpy(), -1, 1))
@@ -113,17 +111,42 @@ class Cut(nn.Module):
             h = h + (torch.round(3 * h) / 3 - h).detach()
         return self.head(h)
 
+    def code(self, x):
+        with torch.no_grad():
+            return self.body(x)
+
 
 class TestDetachedGraph:
     def test_ways_to_cut(self, judge, blobs):
         for between, kind in [("detach", "detach"), ("numpy", "numpy"), ("no_grad", "no_grad"), ("round", "stepwise")]:
             found = judge(lambda between=between: run(Cut(between), blobs), "detached-graph")
             assert [f.cause.key for f in found] == [f"loop_checks.cut-{kind}"], between
-            assert found[0].where.parameter.startswith("body.")
+            assert "body." in found[0].where.parameter
 
     def test_mending_the_cut_was_tried(self, judge, blobs):
         (found,) = judge(lambda: run(Cut("detach"), blobs), "detached-graph")
         assert found.reckoned.key.endswith("tried") and found.evidence[2].value < 0.8 * found.evidence[1].value
+
+    def test_the_line_that_turns_gradients_off_is_named_and_mended(self, judge, blobs):
+        (found,) = judge(lambda: run(Cut("no_grad"), blobs), "detached-graph")
+        with open(found.where.file, encoding="utf-8") as file:
+            assert "with torch.no_grad()" in file.read().splitlines()[found.where.line - 1]
+        assert found.evidence[2].value < 0.8 * found.evidence[1].value
+
+    def test_a_body_called_without_gradients_by_the_script(self, judge, blobs):
+        def train():
+            body, head = Cut("").body, nn.Linear(1, 4)
+            optimizer = torch.optim.Adam([*body.parameters(), *head.parameters()], lr=0.02)
+            for x, y in batches(*blobs):
+                with torch.no_grad():
+                    h = body(x)
+                optimizer.zero_grad()
+                F.cross_entropy(head(h), y).backward()
+                optimizer.step()
+            return body, head
+
+        (found,) = judge(train, "detached-graph")
+        assert found.cause.key.endswith("cut-no_grad") and found.reckoned.key.endswith("tried")
 
     def test_a_loss_that_is_wrapped_anew(self, judge, blobs):
         def train():

@@ -67,7 +67,6 @@ def far(blobs):
 
 
 class TestTrainingMode:
-    @pytest.mark.xfail(strict=False, reason="a view that `eval()` began lasts on, and no step is looked at any more")
     def test_never_back_to_training_with_batch_norm(self, judge, far):
         def train():
             return run(net(nn.BatchNorm1d(32)).eval(), far, rate=1e-3)
@@ -75,7 +74,6 @@ class TestTrainingMode:
         found = judge(train, "train-eval-mode")
         assert [f.cause.key for f in found] == ["loop_checks.trained-in-eval"]
 
-    @pytest.mark.xfail(strict=False, reason="a view that `eval()` began lasts on, and no step is looked at any more")
     def test_never_back_to_training_with_dropout(self, judge, blobs):
         found = judge(lambda: run(net(nn.Dropout(0.5)), blobs, score=scored_in_eval_for_good), "train-eval-mode")
         assert [f.cause.key for f in found] == ["loop_checks.trained-without-dropout"]

@@ -146,6 +146,18 @@ class TestFrozenParameters:
         with open(found.where.file, encoding="utf-8") as file:
             assert "requires_grad = False" in file.read().splitlines()[found.where.line - 1]
 
+    def test_thawing_that_is_assigned_instead_of_called(self, judge, blobs):
+        def train():
+            model = narrow()
+            model[0].requires_grad_(False)
+            run(model, torch.optim.Adam(model.parameters(), lr=0.05), blobs, epochs=1)
+            for p in model[0].parameters():
+                p.requires_grad_ = True
+            return run(model, torch.optim.Adam(model.parameters(), lr=0.05), blobs, epochs=2)
+
+        (found,) = judge(train, "frozen-parameters")
+        assert found.cause.key.endswith("assigned-not-called")
+
     def test_a_frozen_body_whose_head_learns_well_is_healthy(self, codes, blobs):
         def train():
             model = net(width=256)

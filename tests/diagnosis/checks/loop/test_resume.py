@@ -2,7 +2,6 @@
 
 import copy
 
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -62,7 +61,6 @@ class TestResumeMismatch:
         (found,) = judge(train, "resume-mismatch")
         assert found.cause.key.endswith("loaded-elsewhere")
 
-    @pytest.mark.xfail(strict=False, reason="calls of nn.init from a path with `diagnosis` in it are not noted")
     def test_started_anew_after_the_load(self, judge, blobs):
         def fresh(layer):
             if isinstance(layer, nn.Linear):
@@ -77,6 +75,28 @@ class TestResumeMismatch:
 
         (found,) = judge(train, "resume-mismatch")
         assert found.cause.key.endswith("overwritten")
+
+    def test_an_optimizer_that_begins_anew_undoes_what_was_learnt(self, judge, blobs):
+        def train():
+            first = run(net(), blobs)
+            second = net()
+            second.load_state_dict(first.state_dict())
+            return first, run(second, blobs, epochs=1, rate=0.3)
+
+        (found,) = judge(train, "resume-mismatch")
+        assert found.cause.key.endswith("optimizer-began-anew") and "0.02 → 0.3" in str(found.cause)
+
+    def test_inputs_that_are_prepared_otherwise_after_the_load(self, judge, blobs):
+        x, y = blobs
+
+        def train():
+            first = run(net(), blobs)
+            second = net()
+            second.load_state_dict(first.state_dict())
+            return first, run(second, (-x, y), epochs=1, rate=1e-4)
+
+        (found,) = judge(train, "resume-mismatch")
+        assert found.cause.key.endswith("loaded-and-other")
 
     def test_a_good_resume_is_healthy(self, codes, blobs):
         def train():

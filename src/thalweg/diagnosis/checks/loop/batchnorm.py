@@ -29,7 +29,6 @@ _LOOKS = 16
 _EXPLAINS = (
     "overfitting",
     "train-test-mismatch",
-    "train-eval-mode",
     "harmful-augmentation",
     "data-leak",
     "wrong-metric",
@@ -80,6 +79,7 @@ class BatchnormStatistics(CaseCheck):
         tiny = norms.few <= _FEW and norms.evaluation > 2 * norms.training and norms.evaluation - norms.training > worth
         if not slow and not tiny:
             return []
+        enough = slow and not (tiny and norms.mended > 2 * norms.training)  # right statistics are all that is missing
         momentum = getattr(norms.worst, "momentum", None)
         values = {
             "layer": case.path(norms.worst),
@@ -101,7 +101,7 @@ class BatchnormStatistics(CaseCheck):
                 self.name,
                 Severity.CRITICAL,
                 0.96,
-                said="few-values" if not slow else None,
+                said=None if enough else "few-values",
                 place=_setting_line(case.made.get(id(norms.worst))),
                 values=values,
                 evidence=evidence,

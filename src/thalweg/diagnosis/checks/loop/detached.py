@@ -1,26 +1,21 @@
 """Graphs that are cut on the way from parameters to the loss."""
 
-import copy
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, final
+from collections.abc import Sequence
+from typing import ClassVar, Literal, final
 
-import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from thalweg.diagnosis.checks.base import CaseCheck
+from thalweg.diagnosis.checks.loop.bridging import DETACHES, Bridge, bridged, line_of
 from thalweg.diagnosis.checks.loop.telling import seen, some, tell
 from thalweg.diagnosis.checks.loop.threads import held_by, moved, names_of, reached, steps_of, used, users
 from thalweg.diagnosis.checks.loop.trying import Gain, gain
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Case, Course, Look, Op, Place
-from thalweg.diagnosis.watching.places import here
+from thalweg.diagnosis.watching import Case, Course, Look, Op
 from thalweg.findings import Finding, Severity
 
 Cut = Literal["detach", "no_grad", "numpy", "stepwise"]
-_DATA = getattr(torch.Tensor, "data").__get__  # noqa: B009 - what its type does not tell
-_DETACHES = ("detach", "detach_", "data")
 _LEAVES_TORCH = ("numpy", "__array__", "tolist", "item", "__float__", "__int__", "cpu")
 _FLAT = ("round", "floor", "ceil", "trunc", "sign", "heaviside", "round_", "floor_", "ceil_", "trunc_", "sign_")
 _GAIN = 0.1  # of the trivial loss: what mending a cut that may be meant must bring
@@ -78,11 +73,11 @@ class DetachedGraph(CaseCheck):
     ) -> Finding | None:
         kind, op = cut
         whole = len(lost) == len([p for p in held_by(course) if p.requires_grad])
+        place = line_of(case, looks[-1], kind, op)
         tried: Gain | None = None
         if not whole and kind in ("detach", "no_grad"):
-            tried = gain(
-                case, facts, course, looks, lost, mended=[_bridged(look, op) for look in looks], within=_Bridge(op)
-            )
+            mended = [bridged(look, op) for look in looks]
+            tried = gain(case, facts, course, looks, lost, mended=mended, within=Bridge(op, place))
         severity, confidence = _weighed(kind, facts.learnt if course is facts.course else None, whole, tried)
         if severity is None:
             return None
@@ -99,7 +94,7 @@ class DetachedGraph(CaseCheck):
             severity,
             confidence,
             said=f"cut-{kind}",
-            place=op.place,
+            place=place,
             evidence=evidence,
             values={"names": some(names), "count": len(lost), "function": op.name},
             explains=_EXPLAINS,
@@ -161,7 +156,7 @@ def _cut(look: Look, parameter: Tensor) -> tuple[Cut, Op] | None:
 
 
 def _kind_of(look: Look, op: Op, number: int) -> Cut | None:
-    if op.name in _DETACHES:
+    if op.name in DETACHES:
         return "detach"
     if not op.grad:
         return "no_grad"
@@ -185,7 +180,7 @@ def _leads_out(look: Look, op: Op) -> bool:
         waiting = [
             n
             for step in following
-            if step.name in (*_DETACHES, "cpu", "float", "double", "contiguous")
+            if step.name in (*DETACHES, "cpu", "float", "double", "contiguous")
             for n in step.outputs
         ]
     return False
@@ -193,44 +188,3 @@ def _leads_out(look: Look, op: Op) -> bool:
 
 def _through(look: Look, op: Op, kind: Cut) -> Cut:
     return "numpy" if kind == "detach" and _leads_out(look, op) else kind
-
-
-class _Bridge(TorchFunctionMode):
-    """Let gradients through where they were cut, inside modules: at one line, or in one function's `no_grad` blocks."""
-
-    def __init__(self, op: Op) -> None:
-        TorchFunctionMode.__init__(self)
-        self._op = op
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        name = getattr(func, "__name__", "")
-        if self._op.name in _DETACHES and (func == _DATA or name in _DETACHES) and here(2) == self._op.place:
-            return args[0]
-        if name == "_set_grad_enabled" and not args[0] and _same_function(here(2), self._op.place):
-            return func(True)
-        return func(*args, **kwargs)
-
-
-def _same_function(one: Place | None, other: Place | None) -> bool:
-    return one is not None and other is not None and (one.file, one.function) == (other.file, other.function)
-
-
-def _bridged(look: Look, op: Op) -> Look:
-    """Return a look whose operations outside modules keep their gradient where the cut is."""
-    other = copy.copy(look)
-    other.ops = [_mended(step, op) for step in look.ops]
-    other.plans = {}
-    return other
-
-
-def _mended(step: Op, cut: Op) -> Op:
-    if step.depth or step.place is None or cut.place is None:
-        return step
-    if cut.name in _DETACHES and step.name in _DETACHES and step.place == cut.place:
-        return dataclasses.replace(step, func=_as_it_is)
-    same = step.place.file == cut.place.file and abs(step.place.line - cut.place.line) <= 1
-    return dataclasses.replace(step, grad=True) if not cut.grad and not step.grad and same else step
-
-
-_as_it_is: Callable[..., Any] = lambda value, *rest: value  # noqa: E731 - a stand-in for an operation

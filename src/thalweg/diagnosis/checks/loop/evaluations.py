@@ -89,14 +89,16 @@ def training_calls(case: Case, looks: Sequence[Look]) -> list[Call]:
 def evaluation_calls(case: Case) -> list[Call]:
     """Return the calls whose results were used for something other than a loss or the targets of one.
 
-    What a training step computes without gradients and then learns from (targets, generated rows) is found by its line,
-    and left out wherever that line is met again; so are calls whose results nobody used, which only set statistics.
+    What a training step computes without gradients and then learns from (targets, generated rows, parts of a model) is
+    found by its line, and left out wherever that line is met again; so are calls whose results nobody used, which only
+    set statistics.
     """
     models = trained_models(case)
     teaching = set()
     for look in case.looks:
         behind = {id(op) for number in look.losses() for op in look.ancestors(number)}
         teaching |= {call.op.place for call in calls(look, models) if id(call.op) in behind and not call.op.grad}
+        teaching |= {op.place for op in look.ops if op.kind == "module" and op.depth and not op.grad}
     found = []
     for look in [*case.looks, *case.views]:
         behind = {id(op) for number in look.losses() for op in look.ancestors(number)}

@@ -10,7 +10,7 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from thalweg.diagnosis.checks.base import CaseCheck, Rank
-from thalweg.diagnosis.checks.loop.telling import seen, some, tell
+from thalweg.diagnosis.checks.loop.telling import critical_unless_learnt, seen, some, tell
 from thalweg.diagnosis.checks.loop.threads import held_by, names_of, reached, steps_of, used
 from thalweg.diagnosis.checks.loop.trying import gain
 from thalweg.diagnosis.facts import Facts
@@ -20,6 +20,18 @@ from thalweg.findings import Finding, Severity
 
 _MOST = 0.5  # of a model's numbers
 _GAIN = 0.15  # of the trivial loss
+_EXPLAINS = (
+    "lr-too-low",
+    "underfitting",
+    "stopped-too-early",
+    "saddle-point",
+    "batch-size",
+    "optimizer-settings",
+    "overfitting",
+    "vanishing-gradients",
+    "saturated-units",
+)
+_ASSIGNS = re.compile(r"\.requires_grad_\s*=[^=]")
 _FREEZES = re.compile(r"requires_grad_?\s*(=\s*False|\(\s*False)|requires_grad_\(\s*mode\s*=\s*False")
 
 
@@ -36,14 +48,35 @@ class FrozenParameters(CaseCheck):
     rank: ClassVar[Rank] = "trial"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
+        if (misspelt := self._assigned(case, facts)) is not None:
+            return [misspelt]
         for place, course in enumerate(case.courses):
             looks = steps_of(case, course)
-            if course.optimizer is None or len(looks) < 6:
+            if course.optimizer is None or len(looks) < 4:
                 continue
             still = _frozen(case, course, looks, case.courses[place + 1 :])
             if still and (finding := self._tried(case, facts, course, looks, still)) is not None:
                 return [finding]
         return []
+
+    def _assigned(self, case: Case, facts: Facts) -> Finding | None:
+        """Find parameters whose method `requires_grad_` was overwritten where it should have been called."""
+        own = {id(p): p for root in case.roots for p in root.module.parameters()}.values()
+        shut = [p for p in own if vars(p).get("requires_grad_") is True and not p.requires_grad]
+        if not shut:
+            return None
+        names = names_of(case, shut)
+        return tell(
+            self.name,
+            Severity.CRITICAL,
+            0.98,
+            said="assigned-not-called",
+            place=_line_with(facts.course, _ASSIGNS),
+            values={"names": some(names), "count": len(shut)},
+            evidence=[seen("frozen_numbers", sum(p.numel() for p in shut))],
+            where={"parameter": names[0]},
+            explains=_EXPLAINS,
+        )
 
     def _tried(
         self, case: Case, facts: Facts, course: Course, looks: Sequence[Look], still: Sequence[Tensor]
@@ -56,24 +89,14 @@ class FrozenParameters(CaseCheck):
         evidence = [seen("frozen_numbers", numbers), seen("loss_as_is", tried.same), seen("loss_unfrozen", tried.freed)]
         return tell(
             self.name,
-            Severity.CRITICAL if tried.share > 0.3 else Severity.WARNING,
+            Severity.CRITICAL if tried.share > 0.3 else critical_unless_learnt(facts),
             0.92,
-            place=_freezing_line(course),
+            place=_line_with(course, _FREEZES),
             values={"names": some(names), "numbers": numbers},
             evidence=evidence,
             reckoned="tried",
             where={"parameter": names[0]},
-            explains=(
-                "lr-too-low",
-                "underfitting",
-                "stopped-too-early",
-                "saddle-point",
-                "batch-size",
-                "optimizer-settings",
-                "overfitting",
-                "vanishing-gradients",
-                "saturated-units",
-            ),
+            explains=_EXPLAINS,
         )
 
 
@@ -92,7 +115,10 @@ def _frozen(case: Case, course: Course, looks: Sequence[Look], later: Sequence[C
         still = [
             p
             for p in parameters
-            if id(p) not in freed and p.is_floating_point() and all(_is_frozen(look, p) for look in looks)
+            if not p.requires_grad
+            and id(p) not in freed
+            and p.is_floating_point()
+            and all(_is_frozen(look, p) for look in looks)
         ]
         if sum(p.numel() for p in still) >= _MOST * sum(p.numel() for p in parameters):
             found += [p for p in still if all(p is not q for q in found)]
@@ -104,11 +130,11 @@ def _is_frozen(look: Look, parameter: Tensor) -> bool:
     return number is not None and not look.values[number].requires_grad
 
 
-def _freezing_line(course: Course) -> Place | None:
-    """Return the last line before the optimizer's that freezes, else the last of the file, else the optimizer's."""
-    place = course.place
+def _line_with(course: Course | None, pattern: re.Pattern[str]) -> Place | None:
+    """Return the last line that a pattern fits before the optimizer's, else in its file, else the optimizer's."""
+    place = course.place if course is not None else None
     if place is None:
         return None
-    lines = [k for k, line in enumerate(linecache.getlines(place.file), 1) if _FREEZES.search(line.partition("#")[0])]
+    lines = [k for k, line in enumerate(linecache.getlines(place.file), 1) if pattern.search(line.partition("#")[0])]
     before = [k for k in lines if k <= place.line] or lines
     return dataclasses.replace(place, line=before[-1]) if before else place

@@ -19,6 +19,7 @@ from thalweg.diagnosis.checks.loop.evaluations import (
     Still,
     evaluation_calls,
     in_mode,
+    trained_models,
     training_calls,
 )
 from thalweg.diagnosis.checks.loop.telling import critical_unless_learnt, seen, tell
@@ -77,34 +78,33 @@ class TrainEvalMode(CaseCheck):
 
     def _trained(self, case: Case, facts: Facts) -> Finding | None:
         looks = steps_of(case, facts.course) if facts.course else []
-        by_look = [[call for call in training_calls(case, [look]) if _has_modes(call.op.func)] for look in looks]
+        for model in trained_models(case):
+            if _has_modes(model) and looks and (found := self._off(case, facts, looks, model)) is not None:
+                return found
+        return None
+
+    def _off(self, case: Case, facts: Facts, looks: Sequence[Look], model: nn.Module) -> Finding | None:
+        by_look = [[call for call in training_calls(case, [look]) if call.op.func is model] for look in looks]
         calls = [found for found in by_look if found]
         off = [found[-1] for found in calls if not any(call.op.training for call in found)]
-        if len(calls) < 3 or len(off) <= _MOST * len(calls):
+        for_good = _turned_off(case, model)
+        share = max(len(off) / max(1, len(calls)), for_good.share)
+        if len(calls) < 3 or share <= _MOST:
             return None
-        model = off[-1].op.func
         misses = _statistics_miss(case, looks, model)
-        turned = len(off) < len(calls) or any(
-            note.data[1] for note in _switches(case, model)
-        )  # it was in training mode once
         drops = any(isinstance(m, DROPOUTS) and m.p > 0 for m in model.modules()) and _learns_mostly(looks[-1], model)
         if not misses and not drops:
             return None
-        severity = critical_unless_learnt(facts) if misses else Severity.WARNING
-        share = len(off) / len(calls)
-        evidence = [seen("steps_in_evaluation_mode", share, "0")] + (
-            [seen("mean_off", misses, f"< {_OFF}")] if misses else []
-        )
-        said = "trained-in-eval" if misses else "trained-without-dropout"
+        evidence = [seen("steps_in_evaluation_mode", share, "0")]
         return tell(
             self.name,
-            severity,
-            0.97 if misses or turned else 0.85,
-            said=said,
-            place=_switch_line(case, off[-1]),
-            evidence=evidence,
+            critical_unless_learnt(facts) if misses else Severity.WARNING,
+            0.97 if misses or len(off) < len(calls) else 0.85,
+            said="trained-in-eval" if misses else "trained-without-dropout",
+            place=for_good.place or calls[-1][-1].op.place,
+            evidence=[*evidence, seen("mean_off", misses, f"< {_OFF}")] if misses else evidence,
             values={"percent": f"{100 * share:.0f}"},
-            where={"step": off[0].look.step},
+            where={"step": for_good.step},
             explains=_TRAINS if misses else _SPOILS,
         )
 
@@ -137,7 +137,7 @@ class TrainEvalMode(CaseCheck):
             values={"percent": f"{100 * change:.0f}", "count": len(wrong)},
             evidence=evidence,
             reckoned="tried",
-            explains=_SPOILS,
+            explains=(*_SPOILS, "batchnorm-statistics") if last.normalising else _SPOILS,
         )
 
 
@@ -163,14 +163,21 @@ def _mean(losses: Sequence[float]) -> float:
     return float(np.mean(losses))
 
 
-def _switches(case: Case, model: nn.Module) -> list[Any]:
-    return [note for note in case.notes if note.kind == "mode" and note.data and note.data[0] == id(model)]
+@dataclasses.dataclass(frozen=True)
+class _Off:
+    """Say where and when a model was put into evaluation mode for good, and the share of steps that came after."""
+
+    share: float = 0.0
+    step: int | None = None
+    place: Place | None = None
 
 
-def _switch_line(case: Case, call: Call) -> Place | None:
-    """Return the line that turned evaluation mode on for good, else that of the call."""
-    off = [note for note in _switches(case, call.op.func) if not note.data[1] and note.step <= call.look.step]
-    return (off[-1].place if off else None) or call.op.place
+def _turned_off(case: Case, model: nn.Module) -> _Off:
+    switches = [note for note in case.notes if note.kind == "mode" and note.data and note.data[0] == id(model)]
+    if not switches or switches[-1].data[1] or not case.steps:
+        return _Off()
+    last = switches[-1]
+    return _Off(1 - last.step / case.steps, last.step, last.place)
 
 
 def _statistics_miss(case: Case, looks: Sequence[Look], model: nn.Module) -> float:

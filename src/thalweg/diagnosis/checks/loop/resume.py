@@ -20,6 +20,7 @@ from thalweg.findings import Finding, Severity
 _LITTLE = 0.5  # of a model's entries that a loose load matched
 _SAME = 0.95  # of the numbers that must be found again
 _BACK = 0.4  # of the way from what was learnt to the start that the loss has gone back
+_AT_ONCE = 0.3  # of the jump: below it the first loss after the load is as it was, and the steps undo what was learnt
 _EXPLAINS = (
     "stopped-too-early",
     "lr-too-low",
@@ -90,26 +91,28 @@ class ResumeMismatch(CaseCheck):
         """Find the values of an earlier training in a model that does not do what the earlier one did."""
         for before, after in _pairs(case, load):
             jump = _jump(case, before, after)
-            if (
-                jump is not None
-                and _same_values(_values_at_start(case, load.module), _values_now(case, before)) >= _SAME
-            ):
-                end, again, start = jump
-                evidence = [
-                    seen("loss_saved", end),
-                    seen("loss_loaded", again, f"{end:.3g}"),
-                    seen("loss_start", start),
-                ]
-                return tell(
-                    self.name,
-                    Severity.CRITICAL,
-                    0.95,
-                    place=load.place,
-                    evidence=evidence,
-                    where={"step": load.step},
-                    values={"before": f"{end:.3g}", "after": f"{again:.3g}", "step": load.step},
-                    explains=_EXPLAINS,
-                )
+            ours, theirs = _values_at_start(case, load.module), _values_now(case, before)
+            if jump is None or _same_values(ours, theirs) < _SAME:
+                continue
+            end, again, start = jump
+            evidence = [seen("loss_saved", end), seen("loss_loaded", again, f"{end:.3g}"), seen("loss_start", start)]
+            values = {
+                "before": f"{end:.3g}",
+                "after": f"{again:.3g}",
+                "step": load.step,
+                "rates": _rates(before, after),
+            }
+            return tell(
+                self.name,
+                Severity.CRITICAL,
+                0.95,
+                said=_what_differs(ours, theirs, after.losses[0] - end, again - end),
+                place=load.place,
+                evidence=evidence,
+                where={"step": load.step},
+                values=values,
+                explains=_EXPLAINS,
+            )
         return None
 
     def _elsewhere(self, case: Case, load: Load) -> Finding | None:
@@ -203,6 +206,20 @@ def _jump(case: Case, before: Course, after: Course) -> tuple[float, float, floa
     ours, theirs = trivial_of(steps_of(case, before)), trivial_of(steps_of(case, after))
     alike = abs(ours - theirs) < 0.2 * max(ours, theirs)  # never where one is not known
     return (end, again, start) if alike and again - end > _BACK * (start - end) else None
+
+
+def _what_differs(ours: Sequence[Tensor], theirs: Sequence[Tensor], at_once: float, soon: float) -> str:
+    """Return which sentence fits: values out of place, or in place and something beside them is not as it was."""
+    pairs = zip(ours, theirs, strict=False)
+    if len(ours) != len(theirs) or not all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs):
+        return "resume-mismatch"
+    return "optimizer-began-anew" if at_once < _AT_ONCE * soon else "loaded-and-other"
+
+
+def _rates(before: Course, after: Course) -> str:
+    """Write the rate at the end of one training and at the start of the other."""
+    ends = [course.rates[place][1] for course, place in ((before, -1), (after, 0)) if course.rates]
+    return " → ".join(f"{rates[0]:.3g}" for rates in ends if rates)
 
 
 def _values_at_start(case: Case, module: nn.Module, *, matrices_only: bool = False) -> list[Tensor]:

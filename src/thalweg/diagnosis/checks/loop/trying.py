@@ -16,7 +16,7 @@ from thalweg.diagnosis.replay import CannotPlay, can_play, fresh, held, losses_o
 from thalweg.diagnosis.watching import Case, Course, Look
 
 STEPS = 120
-_FEWEST = 6  # looks: half to train on, half to judge by
+_FEWEST = 4  # looks: half to train on, half to judge by
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ def gain(
         return None
     train, aside = pairs[::2], pairs[1::2]
     try:
-        with held(case) as lent, _free(freed):
+        with _free(freed), held(case) as lent:
             same = _after(course, [a for a, _ in train], [a for a, _ in aside], (), facts)
             lent.to_end()
             with within:
@@ -108,12 +108,12 @@ def _level(looks: Sequence[Look]) -> float:
 def _free(tensors: Sequence[Tensor]) -> Iterator[None]:
     before = [(tensor, tensor.requires_grad, tensor.grad) for tensor in tensors]
     for tensor in tensors:
-        tensor.requires_grad_(True)
+        tensor.requires_grad = True  # a script may have put something else in the method's place
     try:
         yield
     finally:
         for tensor, asked, grad in before:
-            tensor.requires_grad_(asked)
+            tensor.requires_grad = asked
             tensor.grad = grad
 
 
