@@ -47,16 +47,17 @@ torch.manual_seed(a.seed)
 x = torch.rand(1300, 3) * 4 - 2
 y = torch.sin(2 * x[:, :1]) + x[:, 1:2] * x[:, 2:] / 2
 net = EulerNet(3)
-opt = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
-for epoch in range(12):
+opt = torch.optim.SGD(net.parameters(), lr=0.03, momentum=0.9)
+for epoch in range(16):
     run = 0.0
     for rows in torch.randperm(1000).split(40):
         opt.zero_grad()
         loss = nn.functional.mse_loss(net(x[rows]), y[rows])
         loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         opt.step()
         run += loss.item() / 25
-    if epoch % 2:
+    if epoch % 3 == 0:
         print(f"epoch {epoch + 1:2d}  mse {run:.5g}")
 with torch.no_grad():
     mse = nn.functional.mse_loss(net(x[1000:]), y[1000:])

@@ -21,7 +21,7 @@ class ExpressionNet(nn.Module):
 
     def __init__(self, dim=16, hidden=96):
         super().__init__()
-        self.embed = Embeddings(10, dim, 30.0)
+        self.embed = Embeddings(10, dim, 60.0)
         self.fc1 = nn.Linear(3 * dim, hidden)
         self.fc2 = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 5)
@@ -43,11 +43,11 @@ torch.manual_seed(args.seed)
 grid = torch.cartesian_prod(torch.arange(10), torch.arange(10), torch.arange(10))
 grid = grid[torch.randperm(1000)]
 answer = (grid[:, 0] + grid[:, 1] * grid[:, 2]) % 5
-train_x, train_y, test_x, test_y = grid[:800], answer[:800], grid[800:], answer[800:]
+train_x, train_y, test_x, test_y = grid[:650], answer[:650], grid[650:], answer[650:]
 model = ExpressionNet()
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.3)
 for epoch in range(100):
-    for batch in torch.randperm(800).split(50):
+    for batch in torch.randperm(650).split(50):
         loss = nn.functional.cross_entropy(model(train_x[batch]), train_y[batch])
         optimizer.zero_grad()
         loss.backward()
