@@ -73,6 +73,8 @@ class Underfitting(CaseCheck):
         more = bar.bench.trial("going on", from_end=True, steps=min(max(STEPS, len(facts.loss)), 3 * STEPS))
         if more.beats(bar.level, share=0.8):
             return []
+        if bar.bench.fed == bar.bench.target:
+            return []  # what is to come out is what goes in: a wide network would only pass it on
         other = _stand_in(bar.bench, bar.bench.met.kind)
         holds = other is not None and other < _CLEARLY * bar.level
         note(facts, self.name, "a wider network", other if other is not None else math.nan, bar.level, holds)
