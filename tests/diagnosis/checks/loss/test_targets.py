@@ -69,7 +69,7 @@ def test_names_of_classes_fitted_as_numbers(ordered, watched, found):
     model = nn.Sequential(nn.Linear(8, 5), nn.Tanh(), nn.Linear(5, 1))
 
     def step(k):
-        if k == 39:
+        if k % 20 == 19:
             with torch.no_grad():
                 (model(x)[:, 0].round() == labels).float().mean().item()
         rows = torch.arange(40) + 40 * (k % 6)

@@ -98,7 +98,8 @@ def evaluation_calls(case: Case) -> list[Call]:
     for look in case.looks:
         behind = {id(op) for number in look.losses() for op in look.ancestors(number)}
         teaching |= {call.op.place for call in calls(look, models) if id(call.op) in behind and not call.op.grad}
-        teaching |= {op.place for op in look.ops if op.kind == "module" and op.depth and not op.grad}
+        within = (op for call in calls(look, models) if call.op.grad for op in call.inner)
+        teaching |= {op.place for op in within if op.kind == "module" and not op.grad}
     found = []
     for look in [*case.looks, *case.views]:
         behind = {id(op) for number in look.losses() for op in look.ancestors(number)}
