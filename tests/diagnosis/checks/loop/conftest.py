@@ -9,7 +9,7 @@ from thalweg.core import members
 from thalweg.diagnosis.checks import loop
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Watch
+from thalweg.diagnosis.watching import Watch, looks
 
 CHECKS = members(CaseCheck, vars(loop))
 
@@ -26,6 +26,12 @@ def watched(train):
     case = watch.case()
     assert case.faults == [] and kept is not None
     return case
+
+
+@pytest.fixture(autouse=True)
+def _a_look_at_every_step(monkeypatch):
+    """Keep a crowded machine from deciding how many steps are looked at."""
+    monkeypatch.setattr(looks, "ALLOWANCE", 60.0)
 
 
 @pytest.fixture

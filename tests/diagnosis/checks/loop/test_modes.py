@@ -75,7 +75,9 @@ class TestTrainingMode:
         assert [f.cause.key for f in found] == ["loop_checks.trained-in-eval"]
 
     def test_never_back_to_training_with_dropout(self, judge, blobs):
-        found = judge(lambda: run(net(nn.Dropout(0.5)), blobs, score=scored_in_eval_for_good), "train-eval-mode")
+        found = judge(
+            lambda: run(net(nn.Dropout(0.5)), blobs, score=scored_in_eval_for_good, epochs=8), "train-eval-mode"
+        )
         assert [f.cause.key for f in found] == ["loop_checks.trained-without-dropout"]
         with open(found[0].where.file, encoding="utf-8") as file:
             assert "model.eval()" in file.read().splitlines()[found[0].where.line - 1]

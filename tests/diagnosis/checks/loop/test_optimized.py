@@ -65,6 +65,22 @@ class TestParametersNotOptimized:
         found = judge(train, "parameters-not-optimized")
         assert found[0].cause.key.endswith("cleared-before-step")
 
+    def test_a_new_model_with_the_old_optimizer(self, judge, blobs):
+        def train():
+            models = [net() for _ in range(4)]
+            optimizer = torch.optim.Adam(models[0].parameters())
+            return models, [run(model, optimizer, blobs) for model in models]
+
+        found = judge(train)
+        assert [f.cause.key for f in found] == ["loop_checks.left-behind"]
+
+    def test_a_new_model_with_a_new_optimizer_is_healthy(self, codes, blobs):
+        def train():
+            models = [net() for _ in range(4)]
+            return models, [run(model, torch.optim.Adam(model.parameters(), lr=0.01), blobs) for model in models]
+
+        assert codes(train) == []
+
     def test_the_body_is_left_out(self, judge, blobs):
         def train():
             model = narrow()

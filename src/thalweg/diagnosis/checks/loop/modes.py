@@ -88,7 +88,7 @@ class TrainEvalMode(CaseCheck):
         calls = [found for found in by_look if found]
         off = [found[-1] for found in calls if not any(call.op.training for call in found)]
         for_good = _turned_off(case, model)
-        share = max(len(off) / max(1, len(calls)), for_good.share)
+        share = max(len(off) / max(1, len(calls)), for_good.share if off else 0.0)
         if len(calls) < 3 or share <= _MOST:
             return None
         misses = _statistics_miss(case, looks, model)

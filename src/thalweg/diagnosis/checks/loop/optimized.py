@@ -25,6 +25,7 @@ from thalweg.diagnosis.meeting import learned, meetings
 from thalweg.diagnosis.watching import Case, Course, Look
 from thalweg.findings import Finding, Severity
 
+_IDLE = 0.1  # of an optimizer's steps, from which its parameters take no part in
 _GAIN = 0.1  # of the trivial loss: what letting them learn must bring where leaving them out may be meant
 _EXPLAINS = (
     "lr-too-low",
@@ -66,6 +67,7 @@ class ParametersNotOptimized(CaseCheck):
             finding = (
                 self._cleared(course, looks)
                 or self._stale(case, course, looks)
+                or self._left_behind(case, course, looks)
                 or self._left_out(case, facts, course, looks)
             )
             if finding is not None:
@@ -93,7 +95,7 @@ class ParametersNotOptimized(CaseCheck):
     def _stale(self, case: Case, course: Course, looks: Sequence[Look]) -> Finding | None:
         """Find an optimizer whose parameters belong to nothing that is called, beside parameters it should have."""
         known, roots = held_by(course), in_any_root(case)
-        lost = [p for p in known if id(p) not in roots and not any(_takes_part(look, p) for look in looks)]
+        lost = [p for p in known if id(p) not in roots and not any(id(p) in _parts(look) for look in looks)]
         names = {case.names.get(id(p), f"#{id(p)}") for p in lost}
         fed_by_hand = any(
             sample.grad is not None
@@ -117,6 +119,30 @@ class ParametersNotOptimized(CaseCheck):
             evidence=evidence,
             where={"parameter": names_of(case, out)[0]},
             explains=_EXPLAINS,
+        )
+
+    def _left_behind(self, case: Case, course: Course, looks: Sequence[Look]) -> Finding | None:
+        """Find an optimizer that goes on with the parameters of a model that was replaced on the way."""
+        known = held_by(course)
+        tail = _idle(course, looks, known)
+        names = {case.names.get(id(p), "") for p in known}
+        if not tail or any(sample.grad for look in tail for key, sample in look.samples.items() if key in names):
+            return None
+        held, roots, copied = in_any_optimizer(case), in_any_root(case), {id(t) for t, _ in case.start}
+        new = [p for key, p in reached(tail[-1]).items() if key in roots and key not in held]
+        new = [p for p in new if id(p) not in copied or id(p) not in moved(case, [p])]
+        if not new:
+            return None
+        return tell(
+            self.name,
+            Severity.CRITICAL,
+            0.95,
+            said="left-behind",
+            place=course.place,
+            values={"names": some(names_of(case, new)), "step": tail[0].step},
+            evidence=[seen("parameters_unused", len(known), "0"), seen("parameters_outside", len(new), "0")],
+            where={"step": tail[0].step},
+            explains=(*_EXPLAINS, "train-eval-mode"),
         )
 
     def _left_out(self, case: Case, facts: Facts, course: Course, looks: Sequence[Look]) -> Finding | None:
@@ -166,9 +192,21 @@ def _cleared_before_step(look: Look) -> bool:
     return bool(hits and look.losses() and look.samples and flat and next(look.events("zero_grad"), None))
 
 
-def _takes_part(look: Look, tensor: Tensor) -> bool:
-    """Return whether a loss depends on a tensor, with a gradient or without."""
-    return any(leaf(look, n) is tensor for number in look.losses() for op in look.trail(number) for n in op.inputs)
+def _parts(look: Look) -> set[int]:
+    """Return the ids of the leaves that a loss depends on, with a gradient or without."""
+    key = "parts of the losses"
+    if key not in look.plans:
+        taken = {n for number in look.losses() for op in look.trail(number) for n in op.inputs}
+        look.plans[key] = {id(tensor) for n in taken if (tensor := leaf(look, n)) is not None}
+    return look.plans[key]  # type: ignore[no-any-return]
+
+
+def _idle(course: Course, looks: Sequence[Look], known: Sequence[Tensor]) -> list[Look]:
+    """Return the looks from which on no tensor of the optimizer takes part, if much of its course lies behind them."""
+    last = max((k for k, look in enumerate(looks) if any(id(p) in _parts(look) for p in known)), default=-1)
+    tail = list(looks[last + 1 :])
+    long = len(tail) >= 2 and tail[-1].step - tail[0].step >= _IDLE * course.steps
+    return tail if last >= 0 and long else []
 
 
 def _out(case: Case, looks: Sequence[Look]) -> list[Tensor]:
