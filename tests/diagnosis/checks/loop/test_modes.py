@@ -132,7 +132,7 @@ class TestEvaluationMode:
             for label in range(4):
                 accuracy(model, x[y == label][:6], y[y == label][:6])
 
-        found = judge(lambda: run(net(nn.BatchNorm1d(32)), blobs, score=one_class, epochs=6), "train-eval-mode")
+        found = judge(lambda: run(net(nn.BatchNorm1d(32)), blobs, score=one_class, epochs=6))
         assert [f.cause.key for f in found] == ["loop_checks.evaluated-with-batch-statistics"]
 
     def test_evaluation_mode_is_healthy(self, codes, blobs):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from thalweg.core import message
 from thalweg.diagnosis.checks.base import CaseCheck
-from thalweg.diagnosis.checks.loop.evaluations import NORMS, in_mode, training_calls
+from thalweg.diagnosis.checks.loop.evaluations import NORMS, evaluation_calls, in_mode, training_calls
 from thalweg.diagnosis.checks.loop.telling import seen, tell
 from thalweg.diagnosis.checks.loop.threads import steps_of
 from thalweg.diagnosis.facts import Facts
@@ -68,7 +68,7 @@ class BatchnormStatistics(CaseCheck):
         course = facts.course
         looks = [look for look in steps_of(case, course) if can_play(look)][-_LOOKS:] if course else []
         calls = training_calls(case, looks)
-        if not any(call.normalising for call in calls):
+        if not any(call.normalising for call in calls) or _are_unused(case):
             return []
         norms = measured(case, looks)
         if norms is None:
@@ -115,6 +115,12 @@ class BatchnormStatistics(CaseCheck):
 
 def _times(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
+
+
+def _are_unused(case: Case) -> bool:
+    """Return whether evaluations take the statistics of their own batch: then running ones can do no harm."""
+    calls = [call for call in evaluation_calls(case) if any(_keeps_statistics(m) for m in call.op.func.modules())]
+    return bool(calls) and sum(bool(call.normalising) for call in calls) > len(calls) / 2
 
 
 def _setting_line(place: Place | None) -> Place | None:
