@@ -59,14 +59,11 @@ def _is_settled(findings: Iterable[Finding]) -> bool:
 
 def _best(findings: list[Finding]) -> list[Finding]:
     """Sort findings, drop what others explain, and keep what a person can act on."""
-    order = ranked(findings)
-    explained = {code for finding in order if finding.severity is not Severity.NOTE for code in finding.explains}
-    explaining = {finding.code for finding in order if explained.intersection(finding.explains)}
-    kept, seen = list[Finding](), set[str]()
-    for finding in order:
-        if finding.code in seen or (finding.code in explained and finding.code not in explaining):
+    kept: list[Finding] = []
+    for finding in ranked(findings):
+        causes = (known for known in kept if known.severity is not Severity.NOTE)
+        if any(known.code == finding.code for known in kept) or any(finding.code in known.explains for known in causes):
             continue
-        seen.add(finding.code)
         kept.append(finding)
     codes = {finding.code for finding in findings}
     kept = [dataclasses.replace(f, explains=tuple(code for code in f.explains if code in codes)) for f in kept]

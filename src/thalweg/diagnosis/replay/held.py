@@ -40,7 +40,7 @@ class Held:
         for tensor, copy, grad, learns in self._tensors:
             tensor.copy_(copy)
             tensor.grad = grad
-            tensor.requires_grad_(learns)
+            tensor.requires_grad = learns
         for module, training in self._modes:
             module.training = training
 
