@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ _CLOSE = 1.5
 _APART = 0.05  # relative difference from which weights count as different ones
 _GROWN = 2.0  # times the first difference that the last one is, at least
 _KEPT = 0.5  # of the largest difference so far, or in the later half; one that falls below was made up for
-_STRAIGHT = 0.9  # cosine between differences at two looks that follow each other, on average
+_STRAIGHT = 0.9  # cosine between differences at two looks that follow each other, the median
 _ALIKE = 1e-3  # relative difference of two updates that count as the same
 _FEWEST = 4  # steps at which all of them were looked at
 
@@ -59,7 +60,7 @@ def _grows(gaps: Sequence[float], rows: Sequence[Sequence[Sequence[float]]]) -> 
         return False
     turns = [_cosine(_apart(rows[k - 1]), _apart(rows[k])) for k in late if k]
     rising = all(gaps[k] >= _KEPT * max(gaps[:k], default=0.0) for k in late)
-    return (rising or least >= _KEPT * largest) and sum(turns) / len(turns) > _STRAIGHT
+    return (rising or least >= _KEPT * largest) and statistics.median(turns) > _STRAIGHT
 
 
 def _updated_alike(rows: Sequence[Sequence[Sequence[float]]]) -> bool:
