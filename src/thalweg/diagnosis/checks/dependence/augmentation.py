@@ -14,6 +14,23 @@ from thalweg.diagnosis.replay import held
 from thalweg.diagnosis.watching import Case, Loader, Look, Op
 from thalweg.findings import Finding, Severity
 
+_CHANCE = frozenset(
+    "rand rand_like randn randn_like randint randperm bernoulli bernoulli_ normal normal_ uniform_ dropout "
+    "multinomial".split()
+)
+_CHOOSING = frozenset(("__getitem__", "index_select"))
+_FAR_BACK = 12  # operations between a row as it was and what the network is fed
+_EXPLAINS = (
+    "underfitting",
+    "lr-too-low",
+    "lr-too-high",
+    "optimizer-settings",
+    "label-noise",
+    "wrong-labels",
+    "over-regularized",
+    "stopped-too-early",
+)
+
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,17 +44,25 @@ class RepeatedAugmentation(CaseCheck):
             workers = getattr(entry.loader, "num_workers", 0)
             if not workers or not _repeats(entry) or not _is_random(entry.loader.dataset):
                 continue
-            evidence = [seen("same_epochs", len(entry.marks), "1"), seen("workers", workers)]
             return [
-                found(self.name, Severity.WARNING, 0.98, place=entry.place, evidence=evidence,
-                      values={"workers": workers}, explains=("overfitting", "underfitting", "label-noise", "data-leak"))
-            ]  # fmt: skip
+                found(
+                    self.name,
+                    Severity.WARNING,
+                    0.98,
+                    place=entry.place,
+                    evidence=[seen("same_epochs", len(entry.marks), "1"), seen("workers", workers)],
+                    values={"workers": workers},
+                    explains=("overfitting", "underfitting", "label-noise", "data-leak"),
+                )
+            ]
         return []
 
 
 def _repeats(entry: Loader) -> bool:
     marks = [row for row in entry.marks if row]
-    return len(marks) >= 2 and all(row == marks[0] for row in marks[1:]) and len(set(marks[0])) > min(1, len(marks[0]) - 1)
+    if len(marks) < 2 or any(row != marks[0] for row in marks[1:]):
+        return False
+    return len(set(marks[0])) > min(1, len(marks[0]) - 1)
 
 
 def _is_random(dataset: Any) -> bool:
@@ -85,11 +110,21 @@ class HarmfulAugmentation(CaseCheck):
         note(facts, self.name, "without augmentation", clean.aside, level, holds)
         if not holds:
             return []
-        evidence = [seen("level_end", level), seen("level_plain", plain.aside), seen("level_changed", clean.aside)]
         return [
-            found(self.name, Severity.CRITICAL, 0.93, place=op.place, evidence=evidence, values={"function": op.name},
-                  explains=("underfitting", "lr-too-low", "lr-too-high", "optimizer-settings", "label-noise", "wrong-labels", "over-regularized", "stopped-too-early"))
-        ]  # fmt: skip
+            found(
+                self.name,
+                Severity.CRITICAL,
+                0.93,
+                place=op.place,
+                evidence=[
+                    seen("level_end", level),
+                    seen("level_plain", plain.aside),
+                    seen("level_changed", clean.aside),
+                ],
+                values={"function": op.name},
+                explains=_EXPLAINS,
+            )
+        ]
 
 
 def _raw(facts: Facts) -> tuple[Tensor | None, Op | None]:
@@ -118,29 +153,28 @@ def _before(look: Look, number: int) -> tuple[Tensor, Op] | None:
     """Return an earlier value of the same shape from which a look's input was made with the help of chance."""
     op = look.maker(number)
     after = look.tensors[number]
-    for _ in range(12):
+    chance = any(o.name in _CHANCE for o in look.ancestors(number))
+    for _ in range(_FAR_BACK):
         if op is None or not op.inputs:
             return None
-        trail = look.ancestors(number)
-        chance = any(o.name in _CHANCE for o in trail)
         for source in op.inputs:
             before = look.tensors.get(source)
-            if before is not None and before.shape == after.shape and before.dtype == after.dtype and not torch.equal(before, after):
-                deeper = _before_of(look, source, before)
-                return (deeper, op) if chance else None
+            if before is not None and _is_like(before, after) and not torch.equal(before, after):
+                return (_unchanged(look, source, before), op) if chance else None
         op = next((o for n in op.inputs if (o := look.maker(n)) is not None), None)
     return None
 
 
-def _before_of(look: Look, number: int, found_value: Tensor) -> Tensor:
+def _unchanged(look: Look, number: int, value: Tensor) -> Tensor:
     """Follow values of one shape back to the one that only chooses rows."""
     op = look.maker(number)
-    while op is not None and op.inputs and op.name not in ("__getitem__", "index_select"):
-        source = next((n for n in op.inputs if n in look.tensors and look.tensors[n].shape == found_value.shape and look.tensors[n].dtype == found_value.dtype), None)
+    while op is not None and op.inputs and op.name not in _CHOOSING:
+        source = next((n for n in op.inputs if n in look.tensors and _is_like(look.tensors[n], value)), None)
         if source is None:
             break
-        found_value, op = look.tensors[source], look.maker(source)
-    return found_value
+        value, op = look.tensors[source], look.maker(source)
+    return value
 
 
-_CHANCE = frozenset("rand rand_like randn randn_like randint randperm bernoulli bernoulli_ normal normal_ uniform_ dropout multinomial".split())  # fmt: skip
+def _is_like(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype

@@ -14,6 +14,7 @@ from thalweg.diagnosis.watching import Case
 from thalweg.findings import Finding, Picture, Severity
 
 _FEWEST = 20  # steps
+_POINTS = 60  # of a picture
 
 
 @final
@@ -52,12 +53,22 @@ class CurveAlone(CaseCheck):
             return []
         return [self._say(facts, "stopped-too-early", Severity.WARNING, 0.65, "cut-short", None)]
 
-    def _say(self, facts: Facts, code: str, severity: Severity, confidence: float, said: str, step: int | None) -> Finding:
+    def _say(
+        self, facts: Facts, code: str, severity: Severity, confidence: float, said: str, step: int | None
+    ) -> Finding:
         course = facts.course
         assert course is not None
-        values = {"rate": f"{np.nanmax(facts.rate):.3g}" if len(facts.rate) else "?", "steps": len(facts.loss)}
-        picture = Picture(what=message("evidence.loss_curve"), values=tuple(facts.loss[:: max(1, len(facts.loss) // 60)].tolist()))
+        rate = f"{np.nanmax(facts.rate):.3g}" if len(facts.rate) else "?"
+        thinned = facts.loss[:: max(1, len(facts.loss) // _POINTS)]
         return found(
-            code, severity, confidence, place=course.place, where={"step": step}, said=said, values=values, picture=picture,
-            evidence=[seen("loss_start", facts.start), seen("loss_end", facts.end)], reckoned=message("causes.from_curve_alone"),
-        )  # fmt: skip
+            code,
+            severity,
+            confidence,
+            place=course.place,
+            where={"step": step},
+            said=said,
+            values={"rate": rate, "steps": len(facts.loss)},
+            picture=Picture(what=message("evidence.loss_curve"), values=tuple(thinned.tolist())),
+            evidence=[seen("loss_start", facts.start), seen("loss_end", facts.end)],
+            reckoned=message("causes.from_curve_alone"),
+        )

@@ -7,20 +7,23 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.replay import CannotPlay, Deep, deeply, held
 from thalweg.diagnosis.watching import Case, Look, Op
 
-LINEAR = frozenset("linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d matmul __matmul__ mm bmm addmm".split())
+LINEAR = frozenset(
+    "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d matmul __matmul__ mm bmm addmm".split()
+)
 RECTIFIERS = frozenset("relu relu_ threshold relu6 hardtanh clamp_min clamp".split())
 SATURATING = frozenset("sigmoid sigmoid_ tanh tanh_ hardsigmoid softsign".split())
-ACTIVATIONS = RECTIFIERS | SATURATING | frozenset(
+_OTHERS = frozenset(
     "gelu elu selu silu leaky_relu celu mish hardswish softplus prelu rrelu glu logsigmoid elu_ leaky_relu_".split()
 )
-FLAT = 1e-3  # slope of an activation below which nothing is learnt through it
+ACTIVATIONS = RECTIFIERS | SATURATING | _OTHERS
+_TURNED = frozenset(("t", "T", "transpose", "__get__"))  # between a matrix of weights and where it is used
+FLAT = 1e-2  # slope of an activation below which nothing is learnt through it
 _LOOKS = 4
 
 
@@ -98,11 +101,15 @@ def _passage(case: Case, deep: Deep) -> Passage:
 
 def _layer(case: Case, deep: Deep, op: Op, gradient: Tensor | None) -> Layer:
     value = deep.tensors[op.outputs[0]].detach()
-    given = deep.tensors[op.inputs[0]].detach() if op.inputs else value
     return Layer(
-        op, case.path(op.module), _std(value), _rms(gradient), _dead(op, value), _flat(op, given, value),
-        _weight(deep.look, op),
-    )  # fmt: skip
+        op=op,
+        name=case.path(op.module),
+        std=_std(value),
+        gradient=_rms(gradient),
+        dead=_dead(op, value),
+        flat=_flat(op, value),
+        weight=_weight(deep.look, op),
+    )
 
 
 def _weight(look: Look, op: Op) -> nn.Parameter | None:
@@ -114,7 +121,7 @@ def _weight(look: Look, op: Op) -> nn.Parameter | None:
     if found is None:  # a transposed or normalised weight
         for number in op.inputs[1:]:
             maker = look.source(number)
-            if maker is not None and maker.name in ("t", "T", "transpose", "__get__"):
+            if maker is not None and maker.name in _TURNED:
                 found = next((p for n in maker.inputs if (p := look.values[look.inner(n)].parameter) is not None), None)
     return found
 
@@ -127,14 +134,14 @@ def _dead(op: Op, value: Tensor) -> float:
     return float((units <= 0).all(1).double().mean())
 
 
-def _flat(op: Op, given: Tensor, value: Tensor) -> float:
+def _flat(op: Op, value: Tensor) -> float:
     if op.name.startswith("tanh"):
         slope = 1 - value.double() ** 2
     elif op.name.startswith("sigmoid"):
         slope = 4 * value.double() * (1 - value.double())
     else:
         return 0.0
-    return float((slope < FLAT * 10).double().mean())
+    return float((slope < FLAT).double().mean())
 
 
 def _std(value: Tensor) -> float:

@@ -5,6 +5,7 @@ import math
 import time
 from typing import ClassVar, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,9 +17,35 @@ from thalweg.diagnosis.watching import Case, Op
 from thalweg.findings import Finding, Severity
 
 _CLIMB = 100.0  # times its start: a loss that climbed this far before it was lost was driven there by its steps
+_RISEN = 5.0  # times its start: the same in a training made again
+_FEWEST = 5  # steps before it breaks again
 _AGAIN = 6.0  # seconds of training again
-_CAREFUL = ("masked_fill", "masked_fill_", "where", "full", "full_like", "zeros", "ones", "tensor", "nan_to_num", "fill_", "triu", "tril", "__setitem__", "isnan", "isfinite")  # fmt: skip
-_EXPLAINS = ("lr-too-high", "exploding-gradients", "dead-relu", "bad-columns", "saturated-units", "loss-sign", "optimizer-settings", "unscaled-inputs", "batch-size")  # fmt: skip
+_CAREFUL = frozenset(
+    "masked_fill masked_fill_ where full full_like zeros ones tensor nan_to_num fill_ triu tril __setitem__ isnan "
+    "isfinite".split()
+)  # make infinity on purpose
+_MASKED = frozenset(("softmax", "log_softmax", "scaled_dot_product_attention"))
+_EXPLAINS = (
+    "lr-too-high",
+    "exploding-gradients",
+    "dead-relu",
+    "bad-columns",
+    "saturated-units",
+    "loss-sign",
+    "optimizer-settings",
+    "unscaled-inputs",
+    "batch-size",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Hit:
+    """The operation that breaks, whether on the way forward or back, and the range of what it was given."""
+
+    op: Op
+    backward: bool
+    lowest: float
+    highest: float
 
 
 @final
@@ -36,59 +63,77 @@ class NonFinite(CaseCheck):
         if case.broken is None:
             return []
         step = case.broken[0]
-        before = facts.loss[: step + 1]
-        climbed = len(before) > 1 and facts.start and float(torch.tensor(before).nan_to_num(0, 0, 0).abs().max()) > _CLIMB * abs(facts.start)
-        hit = self._at_start(case, facts)
-        if hit is None and not climbed:
-            hit = self._at_end(case, facts) or self._on_the_way(case, facts)
-        if hit is None:
-            return []
-        op, way, given = hit
-        if climbed and way == "overflow":
-            return []
-        evidence = [seen("first_lost_step", step), seen("given_lowest", given[0]), seen("given_highest", given[1])]
-        return [
-            found(self.name, Severity.CRITICAL, 0.96, place=op.place, evidence=evidence,
-                  said="non-finite-backward" if way == "backward" else "", values={"function": op.name.strip("_"), "step": step},
-                  where={"layer": case.path(op.module) or None, "step": step}, explains=_EXPLAINS)
-        ]  # fmt: skip
+        hit = _at_start(case, step)
+        if hit is None and not _climbed(facts, step):
+            hit = _at_end(case, step) or _on_the_way(case, facts, step)
+        return [] if hit is None else [self._says(case, hit, step)]
 
-    def _at_start(self, case: Case, facts: Facts) -> tuple[Op, str, tuple[float, float]] | None:
-        with held(case) as lent:
-            if not lent.has_start:
-                return None
-            lent.to_start()
-            return _first(facts, near=facts.case.broken)
+    def _says(self, case: Case, hit: _Hit, step: int) -> Finding:
+        return found(
+            self.name,
+            Severity.CRITICAL,
+            0.96,
+            place=hit.op.place,
+            evidence=[
+                seen("first_lost_step", step),
+                seen("given_lowest", hit.lowest),
+                seen("given_highest", hit.highest),
+            ],
+            said="non-finite-backward" if hit.backward else "",
+            values={"function": hit.op.name.strip("_"), "step": step},
+            where={"layer": case.path(hit.op.module) or None, "step": step},
+            explains=_EXPLAINS,
+        )
 
-    def _on_the_way(self, case: Case, facts: Facts) -> tuple[Op, str, tuple[float, float]] | None:
-        """Train again until it breaks: some operations break only at outputs that training leads to."""
-        looks = facts.playable
-        if not looks or facts.course is None or case.broken is None:
+
+def _at_start(case: Case, step: int) -> _Hit | None:
+    """Look with the weights before training."""
+    with held(case) as lent:
+        if not lent.has_start:
             return None
-        with held(case) as lent:
-            if not lent.has_start:
-                return None
-            lent.to_start()
-            until = min(facts.until, time.perf_counter() + _AGAIN)
-            try:
-                losses = rerun(facts.course, looks, 2 * case.broken[0] + 50, until=until)
-            except CannotPlay:
-                return None
-            if len(losses) < 5 or math.isfinite(losses[-1]) or max(map(abs, losses[:-1])) > 5 * abs(losses[0]) + 1e-9:
-                return None  # it holds, or its steps drive it there
-            return _first(facts, near=None)
-
-    def _at_end(self, case: Case, facts: Facts) -> tuple[Op, str, tuple[float, float]] | None:
-        """Look with the last weights, if those are finite still: some operations break only when outputs are large."""
-        with held(case):
-            if any(not bool(torch.isfinite(t).all()) for t, _ in case.start if t.is_floating_point()):
-                return None
-            return _first(facts, near=facts.case.broken)
+        lent.to_start()
+        return _first(case, step)
 
 
-def _first(facts: Facts, *, near: object) -> tuple[Op, str, tuple[float, float]] | None:
-    looks = [look for look in facts.case.looks if look.losses()]
-    for look in sorted(looks, key=lambda look: abs(look.step - facts.case.broken[0])):  # type: ignore[index]
+def _at_end(case: Case, step: int) -> _Hit | None:
+    """Look with the last weights, if those are finite still: some operations break only when outputs are large."""
+    with held(case):
+        if any(not bool(torch.isfinite(t).all()) for t, _ in case.start if t.is_floating_point()):
+            return None
+        return _first(case, step)
+
+
+def _on_the_way(case: Case, facts: Facts, step: int) -> _Hit | None:
+    """Train again until it breaks: some operations break only at outputs that training leads to."""
+    looks = facts.playable
+    if not looks or facts.course is None:
+        return None
+    with held(case) as lent:
+        if not lent.has_start:
+            return None
+        lent.to_start()
+        until = min(facts.until, time.perf_counter() + _AGAIN)
+        try:
+            losses = rerun(facts.course, looks, 2 * step + 50, until=until)
+        except CannotPlay:
+            return None
+        if len(losses) < _FEWEST or math.isfinite(losses[-1]):
+            return None  # it holds
+        if max(map(abs, losses[:-1])) > _RISEN * abs(losses[0]) + 1e-9:
+            return None  # its steps drive it there
+        return _first(case, step)
+
+
+def _climbed(facts: Facts, step: int) -> bool:
+    """Return whether the loss rose far above its start before it was lost."""
+    before = facts.loss[: step + 1]
+    before = before[np.isfinite(before)]
+    return len(before) > 0 and float(np.abs(before).max()) > _CLIMB * abs(facts.start) > 0
+
+
+def _first(case: Case, step: int) -> _Hit | None:
+    looks = [look for look in case.looks if look.losses()]
+    for look in sorted(looks, key=lambda look: abs(look.step - step)):
         try:
             deep = deeply(look, data=True)
         except CannotPlay:
@@ -102,15 +147,15 @@ def _first(facts: Facts, *, near: object) -> tuple[Op, str, tuple[float, float]]
     return None
 
 
-def _forward(deep: Deep) -> tuple[Op, str, tuple[float, float]] | None:
+def _forward(deep: Deep) -> _Hit | None:
     for op in reversed(deep.look.trail(deep.look.losses()[0])):
         if op.name in _CAREFUL or op.kind != "function":
             continue
         outs = [deep.tensors[n] for n in op.outputs]
         ins = [deep.tensors[n] for n in op.inputs]
-        if all(_fine(t) for t in outs) or not all(_fine(t, masks=op.name in ("softmax", "log_softmax", "scaled_dot_product_attention")) for t in ins):
+        if all(_fine(t) for t in outs) or not all(_fine(t, masks=op.name in _MASKED) for t in ins):
             continue
-        return op, "forward", _range(ins)
+        return _Hit(op, False, *_range(ins))
     return None
 
 
@@ -122,7 +167,7 @@ def _fine(tensor: Tensor, *, masks: bool = False) -> bool:
     return not bool((bad & (tensor != -torch.inf)).any() if masks else bad.any())
 
 
-def _backward(deep: Deep) -> tuple[Op, str, tuple[float, float]] | None:
+def _backward(deep: Deep) -> _Hit | None:
     """Return the operation whose inputs get a gradient that is no number although its result got one."""
     if not deep.loss.requires_grad:
         return None
@@ -132,8 +177,10 @@ def _backward(deep: Deep) -> tuple[Op, str, tuple[float, float]] | None:
         if not ins:
             continue
         out, *into = deep.gradients([op.outputs[0], *ins])
-        if out is not None and bool(torch.isfinite(out).all()) and any(g is not None and not bool(torch.isfinite(g).all()) for g in into):
-            return op, "backward", _range([deep.tensors[n] for n in op.inputs])
+        if out is None or not _fine(out):
+            continue
+        if any(g is not None and not _fine(g) for g in into):
+            return _Hit(op, True, *_range([deep.tensors[n] for n in op.inputs]))
     return None
 
 

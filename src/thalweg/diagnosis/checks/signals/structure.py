@@ -9,17 +9,38 @@ from torch import Tensor
 
 from thalweg.core import message
 from thalweg.diagnosis.checks.base import CaseCheck
-from thalweg.diagnosis.checks.saying import found, place_of, seen
-from thalweg.diagnosis.checks.signals.layers import LINEAR, passages
+from thalweg.diagnosis.checks.dependence.asking import calm
+from thalweg.diagnosis.checks.saying import found, seen
+from thalweg.diagnosis.checks.signals.layers import passages
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.replay import CannotPlay, held, loss_of, play
-from thalweg.diagnosis.watching import Case, Look
+from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Severity
 
 _SAME = 1e-3  # of a matrix's size: by how much its rows may differ and still be one row
 _ROUNDING = 1e-3  # of the outputs' size: what float32 leaves of an exact sum
 _GAIN = 0.1  # by which a curved model must beat a straight one in what it explains of held-out rows
 _ROWS = 1500
+_CLASSES = 20  # whole numbers of no more kinds than these are classes
+_ONE_EXPLAINS = (
+    "underfitting",
+    "lr-too-low",
+    "bad-init-scale",
+    "stopped-too-early",
+    "vanishing-gradients",
+    "saddle-point",
+    "dead-relu",
+    "optimizer-settings",
+)
+_STRAIGHT_EXPLAINS = (
+    "underfitting",
+    "lr-too-low",
+    "vanishing-gradients",
+    "stopped-too-early",
+    "optimizer-settings",
+    "lr-too-high",
+    "wrong-labels",
+)
 
 
 @final
@@ -36,23 +57,41 @@ class SymmetricInit(CaseCheck):
         if facts.learnt:
             return []
         alike = _alike(case, facts)
-        trained = {id(p) for course in case.courses if course.optimizer for g in course.optimizer.param_groups for p in g["params"]}
+        trained = _trained(case)
         for tensor, copy in case.start:
             if id(tensor) not in trained or tensor.dim() < 2 or tensor.shape[0] < 2 or tensor[0].numel() < 2:
                 continue
-            if not _one_row(copy) or id(tensor) not in alike:
-                continue
-            told = case.started.get(id(tensor))
-            owner = next((m for _, m in case.modules() if any(p is tensor for p in m.parameters(recurse=False))), None)
-            place = told[1] if told else (case.made.get(id(owner)) if owner is not None else None)
-            name = case.names.get(id(tensor), "")
-            evidence = [seen("different_rows", 1, f"{tensor.shape[0]}")]
-            return [
-                found(self.name, Severity.CRITICAL, 0.99, place=place, evidence=evidence,
-                      values={"units": tensor.shape[0], "parameter": name}, where={"parameter": name, "layer": name.rpartition(".")[0] or None},
-                      explains=("underfitting", "lr-too-low", "bad-init-scale", "stopped-too-early", "vanishing-gradients", "saddle-point", "dead-relu", "optimizer-settings"))
-            ]  # fmt: skip
+            if _one_row(copy) and id(tensor) in alike:
+                return [self._says(case, tensor)]
         return []
+
+    def _says(self, case: Case, tensor: Tensor) -> Finding:
+        name = case.names.get(id(tensor), "")
+        return found(
+            self.name,
+            Severity.CRITICAL,
+            0.99,
+            place=_place(case, tensor),
+            evidence=[seen("different_rows", 1, f"{tensor.shape[0]}")],
+            values={"units": tensor.shape[0], "parameter": name},
+            where={"parameter": name, "layer": name.rpartition(".")[0] or None},
+            explains=_ONE_EXPLAINS,
+        )
+
+
+def _trained(case: Case) -> set[int]:
+    optimizers = [course.optimizer for course in case.courses if course.optimizer]
+    return {id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
+
+
+def _place(case: Case, parameter: Tensor) -> Place | None:
+    """Return the line that set the first values of a parameter, else the one that made its module."""
+    told = case.started.get(id(parameter))
+    if told is not None:
+        return told[1]
+    owners = (m for _, m in case.modules() if any(p is parameter for p in m.parameters(recurse=False)))
+    owner = next(owners, None)
+    return case.made.get(id(owner)) if owner is not None else None
 
 
 def _alike(case: Case, facts: Facts) -> set[int]:
@@ -93,7 +132,7 @@ class LinearNetwork(CaseCheck):
         if facts.learnt or not facts.playable or facts.pairs is None:
             return []
         passage = next(iter(passages(case, facts, start=True)), None)
-        if passage is None or len([layer for layer in passage.weighted if layer.op.name in LINEAR]) < 2 or passage.activations:
+        if passage is None or len(passage.weighted) < 2 or passage.activations:
             return []
         with held(case):
             try:
@@ -105,13 +144,20 @@ class LinearNetwork(CaseCheck):
         straight, curved = _explained(*facts.pairs)
         if curved < straight + _GAIN:
             return []
-        evidence = [seen("straight_model", straight), seen("curved_model", curved)]
         layers = passage.weighted
         return [
-            found(self.name, Severity.CRITICAL, 0.97, place=layers[0].op.place, evidence=evidence,
-                  values={"layers": len(layers)}, where={"layer": layers[0].name}, reckoned=message("causes.exact_and_compared"),
-                  explains=("underfitting", "lr-too-low", "vanishing-gradients", "stopped-too-early", "optimizer-settings", "lr-too-high", "wrong-labels"))
-        ]  # fmt: skip
+            found(
+                self.name,
+                Severity.CRITICAL,
+                0.97,
+                place=layers[0].op.place,
+                evidence=[seen("straight_model", straight), seen("curved_model", curved)],
+                values={"layers": len(layers)},
+                where={"layer": layers[0].name},
+                reckoned=message("causes.exact_and_compared"),
+                explains=_STRAIGHT_EXPLAINS,
+            )
+        ]
 
 
 def _bend(case: Case, facts: Facts) -> float | None:
@@ -121,33 +167,20 @@ def _bend(case: Case, facts: Facts) -> float | None:
     fed = facts.inputs(look)
     if met is None or len(fed) != 1 or not look.tensors[fed[0]].is_floating_point():
         return None
-    root = next((op for op in look.program() if met.prediction in op.outputs), None)
-    number = met.prediction if root is not None else None
-    if number is None:
+    if not any(met.prediction in op.outputs for op in look.program()):
         return None
-    modes = [(m, m.training) for r in case.roots for m in r.module.modules()]
 
     def outputs(rows: Tensor) -> Tensor:
-        return play(_evaluating(look), [number], swap={fed[0]: rows}, grad=False)[number].double()
+        return play(calm(look), [met.prediction], swap={fed[0]: rows}, grad=False)[met.prediction].double()
 
     a = look.tensors[fed[0]]
-    b = a.flip(0)
-    zero = torch.zeros_like(a)
+    b, zero = a.flip(0), torch.zeros_like(a)
+    modes = [(m, m.training) for r in case.roots for m in r.module.modules()]
     miss = outputs(a + b) - outputs(a) - outputs(b) + outputs(zero)
     size = float((outputs(a) - outputs(zero)).abs().max())
     for module, training in modes:
         module.training = training
     return float(miss.abs().max()) / size if size else None
-
-
-def _evaluating(look: Look) -> Look:
-    """Return a look whose modules are called in eval mode."""
-    import copy
-
-    other = copy.copy(look)
-    other.ops = [dataclasses.replace(op, training=False) if op.kind == "module" else op for op in look.ops]
-    other.plans = {}
-    return other
 
 
 def _explained(x: Tensor, y: Tensor) -> tuple[float, float]:
@@ -159,10 +192,12 @@ def _explained(x: Tensor, y: Tensor) -> tuple[float, float]:
     from sklearn.preprocessing import StandardScaler
 
     pick = np.random.default_rng(0).permutation(len(x))[:_ROWS]
-    rows, targets = x.reshape(len(x), -1).double().numpy()[pick], y.reshape(len(y), -1).double().numpy()[pick]
-    classes = len(np.unique(targets)) <= 20 and bool(np.all(targets == np.round(targets))) and targets.shape[1] == 1
+    rows, targets = (t.reshape(len(t), -1).double().numpy()[pick] for t in (x, y))
+    whole = targets.shape[1] == 1 and bool(np.all(targets == np.round(targets)))
+    classes = whole and len(np.unique(targets)) <= _CLASSES
     flat = targets[:, 0] if targets.shape[1] == 1 else targets
     straight = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200) if classes else Ridge())
     forest = RandomForestClassifier if classes else RandomForestRegressor
     curved = forest(40, random_state=0, n_jobs=1)
-    return tuple(float(np.mean(cross_val_score(model, rows, flat, cv=3))) for model in (straight, curved))  # type: ignore[return-value]
+    scores = [float(np.mean(cross_val_score(model, rows, flat, cv=3))) for model in (straight, curved)]
+    return scores[0], scores[1]
