@@ -31,8 +31,8 @@ def check(
     """Look for what is wrong before any training: a few steps on one batch, undone afterwards.
 
     `batch` is (inputs, targets), or a dict whose `labels` or `targets` go to the loss and whose rest goes to the model.
-    `loss_fn(outputs, targets)` returns one number. Weights, buffers, gradients, modes, the optimizer's memory and random
-    streams are afterwards what they were. What only a whole run can tell is left out. Raises `UsageError`.
+    `loss_fn(outputs, targets)` returns one number. Weights, buffers, gradients, modes, the optimizer's memory and
+    random streams are afterwards what they were. What only a whole run can tell is left out. Raises `UsageError`.
     """
     inputs, targets = _parts(batch)
     state = copy.deepcopy(optimizer.state_dict())
@@ -53,7 +53,7 @@ def check(
                     raise UsageError(f"`check(loss_fn=...)` must return one number, got {_said(loss)}; take its mean.")
                 if not loss.requires_grad:
                     break
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
         finally:
             watch.detach()

@@ -13,7 +13,7 @@ from thalweg.diagnosis.watching import Case, Watch
 from thalweg.findings import Finding
 
 
-class watch:  # noqa: N801 - used as a verb
+class watch:
     """Watch a training loop between `with` and its end; the loop's numbers stay the same to the last bit.
 
     Models and optimizers that train inside are found by themselves; those named here are known from the start, so that
@@ -25,9 +25,8 @@ class watch:  # noqa: N801 - used as a verb
     def __init__(self, *parts: nn.Module | torch.optim.Optimizer, budget: float = 60.0) -> None:
         wrong = next((p for p in parts if not isinstance(p, nn.Module | torch.optim.Optimizer)), None)
         if wrong is not None:
-            raise UsageError(
-                f"`watch(...)` takes modules and optimizers, got {type(wrong).__name__}; give the model and its optimizer."
-            )
+            got = type(wrong).__name__
+            raise UsageError(f"`watch(...)` takes modules and optimizers, got {got}; give the model and its optimizer.")
         self._parts, self._budget = parts, budget
         self._watch = Watch()
         self._judged: Diagnosis | None = None

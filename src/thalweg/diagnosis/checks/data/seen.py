@@ -9,6 +9,16 @@ from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case, Look, Op
 
 _FEWEST = 20  # rows
+WEAK = (  # what a network that learns little of such data may look like
+    "lr-too-low",
+    "underfitting",
+    "stopped-too-early",
+    "optimizer-settings",
+    "overfitting",
+    "over-regularized",
+    "lr-too-high",
+    "saddle-point",
+)
 
 
 def fed_in_views(case: Case, facts: Facts) -> list[tuple[Look, Op, Tensor]]:
@@ -17,19 +27,22 @@ def fed_in_views(case: Case, facts: Facts) -> list[tuple[Look, Op, Tensor]]:
     if pairs is None:
         return []
     trained = {id(op.func) for look, _ in facts.meets for op in look.program() if op.kind == "module" and op.grad}
-    found, seen = [], set[tuple[int, int]]()
+    found, known = list[tuple[Look, Op, Tensor]](), set[tuple[int, int]]()
     for look in sorted([*case.views, *case.looks], key=lambda look: look.step):
         for op in look.ops:
-            if op.kind != "module" or op.depth or op.grad and look.kind != "view" or id(op.func) not in trained:
+            if op.kind != "module" or op.depth or (op.grad and look.kind != "view") or id(op.func) not in trained:
                 continue
             for number in op.inputs:
                 rows = look.tensors.get(number)
-                if rows is None or rows.shape[1:] != pairs[0].shape[1:] or rows.dtype != pairs[0].dtype or len(rows) < _FEWEST:
+                if rows is None or not _like(rows, pairs[0]) or (rows.data_ptr(), len(rows)) in known:
                     continue
-                if (rows.data_ptr(), len(rows)) not in seen:
-                    seen.add((rows.data_ptr(), len(rows)))
-                    found.append((look, op, rows.detach().cpu()))
+                known.add((rows.data_ptr(), len(rows)))
+                found.append((look, op, rows.detach().cpu()))
     return found
+
+
+def _like(rows: Tensor, others: Tensor) -> bool:
+    return rows.shape[1:] == others.shape[1:] and rows.dtype == others.dtype and len(rows) >= _FEWEST
 
 
 def columns(rows: Tensor) -> NDArray[np.float64]:

@@ -1,17 +1,19 @@
 """Training and evaluation that do not see the same kind of rows, or see the same rows."""
 
 import dataclasses
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from thalweg.core import message
 from thalweg.diagnosis.audit import count_duplicates
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.data.seen import columns, fed_in_views, share_found
 from thalweg.diagnosis.checks.saying import found, seen
-from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Case
+from thalweg.diagnosis.facts import Array, Facts
+from thalweg.diagnosis.watching import Case, Look, Op
 from thalweg.findings import Finding, Severity
 
 _SHIFT = 1.0  # training standard deviations by which the middle feature is off
@@ -19,6 +21,9 @@ _WIDTH = 2.0  # times: ratio of standard deviations of the middle feature
 _ALONE = 0.95  # accuracy of one column alone
 _MOST = 0.9  # of an evaluation's rows: where more are training rows it is meant to be on training data
 _LEAK = 0.1  # share of an evaluation's rows that are training rows
+_MOST_CLASSES = 20
+
+Views = list[tuple[Look, Op, Tensor]]
 
 
 @final
@@ -52,15 +57,24 @@ class TrainTestMismatch(CaseCheck):
         far = float(np.mean(shift > 2 * _SHIFT))
         if middle < _SHIFT and wide < _WIDTH and far < 0.3:
             return []
-        evidence = [
-            seen("feature_shift", middle, f"< {_SHIFT:g}"), seen("feature_width", wide, "about 1"),
-            seen("train_spread", float(np.median(spread[alive]))), seen("view_spread", float(np.median(other.std(0)[alive]))),
-        ]  # fmt: skip
         return [
-            found(self.name, Severity.CRITICAL, 0.95, place=op.place, evidence=evidence,
-                  values={"shift": f"{middle:.2g}", "times": f"{wide:.2g}"}, reckoned=message("causes.from_rows"),
-                  explains=("overfitting", "data-leak", "batchnorm-statistics"), where={"step": look.step})
-        ]  # fmt: skip
+            found(
+                self.name,
+                Severity.CRITICAL,
+                0.95,
+                place=op.place,
+                evidence=[
+                    seen("feature_shift", middle, f"< {_SHIFT:g}"),
+                    seen("feature_width", wide, "≈ 1"),
+                    seen("train_spread", float(np.median(spread[alive]))),
+                    seen("view_spread", float(np.median(other.std(0)[alive]))),
+                ],
+                values={"shift": f"{middle:.2g}", "times": f"{wide:.2g}"},
+                reckoned=message("causes.from_rows"),
+                explains=("overfitting", "data-leak", "batchnorm-statistics"),
+                where={"step": look.step},
+            )
+        ]
 
 
 @final
@@ -76,29 +90,41 @@ class DataLeak(CaseCheck):
             return []
         return self._column(facts, views) or self._rows(facts, views)
 
-    def _column(self, facts: Facts, views: list) -> list[Finding]:  # type: ignore[type-arg]
+    def _column(self, facts: Facts, views: Views) -> list[Finding]:
+        """Look for a column that tells the target in training and stands still in an evaluation."""
         assert facts.pairs is not None
         x, y = facts.pairs
         labels = y.reshape(len(y), -1).numpy()
-        if not x.is_floating_point() or x.dim() != 2 or labels.shape[1] != 1 or len(np.unique(labels)) > 20:
+        if not x.is_floating_point() or x.dim() != 2 or labels.shape[1] != 1 or len(np.unique(labels)) > _MOST_CLASSES:
             return []
         train = columns(x)
+        prior = np.unique(labels, return_counts=True)[1].max() / len(labels)
         for _, op, rows in reversed(views):
             other = columns(rows)
             gone = np.flatnonzero((train.std(0) > 1e-9) & (other.std(0) < 1e-3 * train.std(0)))
             for column in gone:
                 score = _alone(train[:, column], labels[:, 0])
-                prior = np.unique(labels, return_counts=True)[1].max() / len(labels)
                 if score > _ALONE and score > prior + 0.15:
-                    evidence = [seen("column_alone", score, f"about {prior:.2f}"), seen("column_spread", float(other[:, column].std()), f"{train[:, column].std():.3g}")]
+                    still, moving = float(other[:, column].std()), float(train[:, column].std())
                     return [
-                        found(self.name, Severity.CRITICAL, 0.95, place=op.place, evidence=evidence,
-                              values={"column": int(column), "percent": f"{100 * score:.0f}"}, reckoned=message("causes.from_rows"),
-                              explains=("train-test-mismatch", "overfitting"))
-                    ]  # fmt: skip
+                        found(
+                            self.name,
+                            Severity.CRITICAL,
+                            0.95,
+                            place=op.place,
+                            evidence=[
+                                seen("column_alone", score, f"≈ {prior:.2f}"),
+                                seen("column_spread", still, f"{moving:.3g}"),
+                            ],
+                            values={"column": int(column), "percent": f"{100 * score:.0f}"},
+                            reckoned=message("causes.from_rows"),
+                            explains=("train-test-mismatch", "overfitting"),
+                        )
+                    ]
         return []
 
-    def _rows(self, facts: Facts, views: list) -> list[Finding]:  # type: ignore[type-arg]
+    def _rows(self, facts: Facts, views: Views) -> list[Finding]:
+        """Look for evaluation rows that are training rows."""
         assert facts.pairs is not None
         x = facts.pairs[0]
         _, op, rows = views[-1]
@@ -108,16 +134,23 @@ class DataLeak(CaseCheck):
         told = count_duplicates(x.numpy(), rows.numpy(), once=True)
         if not told.leaked:
             return []
-        evidence = [seen("rows_on_both_sides", share, "0")]
         return [
-            found(self.name, Severity.WARNING, 0.85, place=op.place, evidence=evidence, said="rows-on-both-sides",
-                  values={"percent": f"{100 * share:.0f}"})
-        ]  # fmt: skip
+            found(
+                self.name,
+                Severity.WARNING,
+                0.85,
+                place=op.place,
+                evidence=[seen("rows_on_both_sides", share, "0")],
+                said="rows-on-both-sides",
+                values={"percent": f"{100 * share:.0f}"},
+            )
+        ]
 
 
-def _alone(column: np.ndarray, labels: np.ndarray) -> float:
+def _alone(column: Array, labels: NDArray[Any]) -> float:
     """Return the accuracy with which one column tells labels of rows that were kept aside."""
     from sklearn.model_selection import cross_val_score
     from sklearn.tree import DecisionTreeClassifier
 
-    return float(np.mean(cross_val_score(DecisionTreeClassifier(max_depth=3, random_state=0), column[:, None], labels, cv=3)))
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    return float(np.mean(cross_val_score(tree, column[:, None], labels, cv=3)))

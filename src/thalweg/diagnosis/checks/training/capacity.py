@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
 from typing import ClassVar, final
 
 import numpy as np
@@ -9,16 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from thalweg.core import message
-from thalweg.diagnosis.bench import STEPS, Bench
+from thalweg.diagnosis.bench import STEPS, Bench, Trial
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
-from thalweg.diagnosis.checks.training.judged import judged, note
-from thalweg.diagnosis.checks.training.rate import _evidence, _picture, _reckoned
+from thalweg.diagnosis.checks.training.judged import Judged, judged, note, trained_root
+from thalweg.diagnosis.checks.training.telling import compared, loss_picture, reckoned
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Case
+from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Severity
 
 _CLEARLY = 0.5  # of the network's loss: what another must reach to show that the network is too small
+_STILL_FALLS = 0.8  # of the loss at the end: a run that goes below it when trained on has not levelled off
+_EXPLAINS = (
+    "lr-too-low",
+    "lr-too-high",
+    "optimizer-settings",
+    "underfitting",
+    "vanishing-gradients",
+    "dead-relu",
+    "saddle-point",
+    "stopped-too-early",
+    "bad-init-scale",
+    "unscaled-inputs",
+)
 _FEWEST = 200  # steps of the run before its network is called too small
 
 
@@ -34,25 +48,37 @@ class OverRegularized(CaseCheck):
         bar = judged(case, facts)
         if bar is None or facts.course is None:
             return []
-        decays = [group.get("weight_decay", 0) or 0 for group in facts.course.first_settings]
-        droppers = [m for _, m in case.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0]
-        tried = []
-        if any(decay > 0 for decay in decays):
-            tried.append(("weight decay 0", bar.bench.trial("no decay", settings={"weight_decay": 0.0}), facts.course.place, max(decays)))
-        if droppers:
-            place = case.made.get(id(max(droppers, key=lambda m: m.p)))
-            tried.append(("dropout 0", bar.bench.trial("no dropout", dropout=False), place, max(m.p for m in droppers)))
-        for what, trial, place, value in tried:
+        for said, trial, place, value in _less(case, facts, bar):
             holds = bar.helps(trial)
-            note(facts, self.name, what, trial.aside, bar.level, holds)
+            note(facts, self.name, f"no-{said}", trial.aside, bar.level, holds)
             if holds:
                 return [
-                    found(self.name, Severity.CRITICAL if bar.level > 0.7 * (facts.trivial or bar.level) else Severity.WARNING, 0.94,
-                          place=place, evidence=_evidence(bar, trial), values={"value": f"{value:g}"}, said="decay" if "decay" in what else "dropout",
-                          reckoned=_reckoned(bar, trial), picture=_picture(facts),
-                          explains=("lr-too-low", "lr-too-high", "optimizer-settings", "underfitting", "vanishing-gradients", "dead-relu", "saddle-point", "stopped-too-early", "bad-init-scale", "unscaled-inputs"))
-                ]  # fmt: skip
+                    found(
+                        self.name,
+                        Severity.CRITICAL if bar.learnt_little(facts) else Severity.WARNING,
+                        0.94,
+                        place=place,
+                        evidence=compared(bar, trial),
+                        values={"value": f"{value:g}"},
+                        said=said,
+                        reckoned=reckoned(bar, trial),
+                        picture=loss_picture(facts),
+                        explains=_EXPLAINS,
+                    )
+                ]
         return []
+
+
+def _less(case: Case, facts: Facts, bar: Judged) -> Iterator[tuple[str, Trial, Place | None, float]]:
+    """Yield what came of training without weight decay, then without dropout: its name, line and value, too."""
+    course = facts.course
+    decay = max((group.get("weight_decay", 0) or 0 for group in course.first_settings), default=0) if course else 0
+    if course is not None and decay > 0:
+        yield "decay", bar.bench.trial("no decay", settings={"weight_decay": 0.0}), course.place, decay
+    droppers = [m for _, m in case.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0]
+    if droppers:
+        most = max(droppers, key=lambda module: module.p)
+        yield "dropout", bar.bench.trial("no dropout", dropout=False), case.made.get(id(most)), most.p
 
 
 @final
@@ -68,26 +94,34 @@ class Underfitting(CaseCheck):
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
         bar = judged(case, facts)
-        if bar is None or bar.lost or len(facts.loss) < _FEWEST or not facts.is_plain or any(h.holds for h in facts.hypotheses):
+        if bar is None or bar.lost or facts.course is None or len(facts.loss) < _FEWEST or not facts.is_plain:
             return []
-        more = bar.bench.trial("going on", from_end=True, steps=min(max(STEPS, len(facts.loss)), 3 * STEPS))
-        if more.beats(bar.level, share=0.8):
+        if any(hypothesis.holds for hypothesis in facts.hypotheses):
+            return []
+        if bar.going_on(len(facts.loss)).beats(bar.level, share=_STILL_FALLS):
             return []
         if bar.bench.fed == bar.bench.target:
             return []  # what is to come out is what goes in: a wide network would only pass it on
         other = _stand_in(bar.bench, bar.bench.met.kind)
         holds = other is not None and other < _CLEARLY * bar.level
-        note(facts, self.name, "a wider network", other if other is not None else math.nan, bar.level, holds)
+        note(facts, self.name, "wider", other if other is not None else math.nan, bar.level, holds)
         if not holds or other is None:
             return []
-        count = sum(p.numel() for g in facts.course.optimizer.param_groups for p in g["params"])  # type: ignore[union-attr]
-        evidence = [seen("level_end", bar.level), seen("level_wider", other), seen("parameters", count)]
-        root = next((root for root in case.roots if root.trained and next(root.module.parameters(), None) is not None), None)
-        place = None if root is None else case.made.get(id(root.module))
+        groups = facts.course.optimizer.param_groups if facts.course.optimizer is not None else []
+        count = sum(p.numel() for group in groups for p in group["params"])
+        root = trained_root(case)
         return [
-            found(self.name, Severity.WARNING, 0.75, place=place, evidence=evidence, values={"parameters": count},
-                  reckoned=message("causes.from_stand_in"), picture=_picture(facts))
-        ]  # fmt: skip
+            found(
+                self.name,
+                Severity.WARNING,
+                0.75,
+                place=case.made.get(id(root.module)) if root is not None else None,
+                evidence=[seen("level_end", bar.level), seen("level_wider", other), seen("parameters", count)],
+                values={"parameters": count},
+                reckoned=message("causes.from_stand_in"),
+                picture=loss_picture(facts),
+            )
+        ]
 
 
 def _stand_in(bench: Bench, kind: str) -> float | None:
@@ -97,15 +131,11 @@ def _stand_in(bench: Bench, kind: str) -> float | None:
         return None
     x = (x.double() - x.double().mean(0)) / x.double().std(0).clamp_min(1e-9)
     x, y = x.float(), bench.y
-    if kind in ("cross_entropy", "nll_loss") and not y.is_floating_point() and y.dim() == 1:
-        outputs, loss = int(y.max()) + 1, nn.functional.cross_entropy
-    elif kind == "binary_cross_entropy_with_logits":
-        outputs, loss = y.reshape(len(y), -1).shape[1], nn.functional.binary_cross_entropy_with_logits
-    elif kind in ("mse_loss", "squared"):
-        outputs, loss = y.reshape(len(y), -1).shape[1], nn.functional.mse_loss
-    else:
+    by_kind = _measure(kind, y)
+    if by_kind is None:
         return None
-    y = y if kind in ("cross_entropy", "nll_loss") else y.reshape(len(y), -1).float()
+    loss, outputs = by_kind
+    y = y if loss is nn.functional.cross_entropy else y.reshape(len(y), -1).float()
     before = torch.get_rng_state()
     try:
         torch.manual_seed(0)
@@ -114,7 +144,20 @@ def _stand_in(bench: Bench, kind: str) -> float | None:
         torch.set_rng_state(before)
 
 
-def _trained(x: Tensor, y: Tensor, outputs: int, loss: object, bench: Bench) -> float:
+def _measure(kind: str, y: Tensor) -> tuple[Callable[[Tensor, Tensor], Tensor], int] | None:
+    """Return the loss of a kind and how many outputs it takes; None for targets that it cannot take."""
+    wide = y[0].numel()
+    match kind:
+        case "cross_entropy" | "nll_loss" if not y.is_floating_point() and y.dim() == 1:
+            return nn.functional.cross_entropy, int(y.max()) + 1
+        case "binary_cross_entropy_with_logits":
+            return nn.functional.binary_cross_entropy_with_logits, wide
+        case "mse_loss" | "squared":
+            return nn.functional.mse_loss, wide
+    return None
+
+
+def _trained(x: Tensor, y: Tensor, outputs: int, loss: Callable[[Tensor, Tensor], Tensor], bench: Bench) -> float:
     net = nn.Sequential(nn.Linear(x.shape[1], 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, outputs))
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
     draw = np.random.default_rng(0)
@@ -123,9 +166,9 @@ def _trained(x: Tensor, y: Tensor, outputs: int, loss: object, bench: Bench) -> 
         for step in range(3 * STEPS):
             rows = bench.train[torch.as_tensor(draw.integers(0, len(bench.train), 64))]
             optimizer.zero_grad()
-            loss(net(x[rows]), y[rows]).backward()  # type: ignore[operator]
+            loss(net(x[rows]), y[rows]).backward()
             optimizer.step()
             if step % 50 == 49:
                 with torch.no_grad():
-                    best = min(best, float(loss(net(x[bench.aside]), y[bench.aside])))  # type: ignore[operator]
+                    best = min(best, float(loss(net(x[bench.aside]), y[bench.aside])))
     return best

@@ -1,7 +1,7 @@
 """What experiments say about a run that did not learn: which single change beats the whole run.
 
-The rule is the same for every cause. A short training with one thing changed must fall far below both the level at which
-the whole run ended and a training just as short without the change, on rows that it was not trained on.
+The rule is the same for every cause. A short training with one thing changed must fall far below both the level at
+which the whole run ended and a training just as short without the change, on rows that it was not trained on.
 """
 
 import dataclasses
@@ -9,14 +9,16 @@ import math
 
 import numpy as np
 
-from thalweg.core import message
+from thalweg.core import Message, message
 from thalweg.diagnosis.answer import Hypothesis
-from thalweg.diagnosis.bench import Bench, Trial
+from thalweg.diagnosis.bench import STEPS, Bench, Trial
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case
+from thalweg.diagnosis.watching.records import Root
 
 FAR = 0.6  # of a level: what counts as far below it
 STUCK = 0.25  # of the trivial loss: a run that ends below it has learnt
+_MOST_LEFT = 0.7  # of the trivial loss
 _SANE = 3.0  # times: how far the bench's levels may lie from what the run itself recorded
 
 
@@ -33,6 +35,14 @@ class Judged:
         """Return whether a change beats both the whole run and the same number of steps without it."""
         bar = min(self.level, self.plain.aside) if math.isfinite(self.plain.aside) else self.level
         return trial.beats(bar, share=FAR) if bar > 0 else False
+
+    def learnt_little(self, facts: Facts) -> bool:
+        """Return whether most of the loss of the best constant answer was left at the end."""
+        return self.level > _MOST_LEFT * (facts.trivial or self.level)
+
+    def going_on(self, taken: int) -> Trial:
+        """Return what came of training on from the end, for as many steps as were taken within limits."""
+        return self.bench.trial("going on", from_end=True, steps=min(max(STEPS, taken), 3 * STEPS))
 
 
 def judged(case: Case, facts: Facts) -> Judged | None:
@@ -65,8 +75,14 @@ def _work_out(case: Case, facts: Facts) -> Judged | None:
         if level < STUCK * (trivial or start) or level <= 0:
             return None
     plain = bench.trial("as it was", rate=_peak(facts))
-    note(facts, "as-it-was", "as it was", plain.aside, level, None)
+    note(facts, "as-it-was", "as-it-was", plain.aside, level, None)
     return Judged(bench, level, plain, lost)
+
+
+def trained_root(case: Case) -> Root | None:
+    """Return the first network with parameters that was trained."""
+    with_parameters = (root for root in case.roots if next(root.module.parameters(), None) is not None)
+    return next((root for root in with_parameters if root.trained), None)
 
 
 def _agree(a: float, b: float, facts: Facts) -> bool:
@@ -85,12 +101,8 @@ def _peak(facts: Facts) -> float:
     return float(rate.max() / first) if first else 1.0
 
 
-def note(facts: Facts, code: str, tried: str, value: float, level: float, holds: bool | None) -> None:
-    """Write down an experiment for the answer."""
-    facts.hypotheses.append(
-        Hypothesis(
-            code=code, tried=message("causes.tried", what=tried),
-            result=message("causes.tried_result", value=f"{value:.3g}", level=f"{level:.3g}"), holds=holds,
-        )
-    )  # fmt: skip
-
+def note(facts: Facts, code: str, tried: Message | str, value: float, level: float, holds: bool | None) -> None:
+    """Write down an experiment for the answer; `tried` is a sentence, or the name of one without values."""
+    result = message("causes.tried_result", value=f"{value:.3g}", level=f"{level:.3g}")
+    said = tried if isinstance(tried, Message) else message(f"causes.tried_{tried.replace(' ', '-')}")
+    facts.hypotheses.append(Hypothesis(code=code, tried=said, result=result, holds=holds))

@@ -21,7 +21,7 @@ _FELL = 0.7  # of the training loss at the lowest held-out loss: to what it has 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class OverfittingSeen(CaseCheck):
-    """Find a loss, taken by the script's own evaluations, that ends well above its lowest while the training loss falls.
+    """Find a loss of the script's own evaluations that ends well above its lowest while the training loss falls.
 
     Weights that are loaded back after training are the best ones, as a rule: then nothing is said.
     """
@@ -42,12 +42,26 @@ class OverfittingSeen(CaseCheck):
             then = _level(facts, int(steps[lowest]))
             if best <= 0 or end - best < max(_RISE * best, noise) or not facts.end < _FELL * then:
                 continue
-            evidence = [seen("held_out_lowest", best), seen("held_out_end", end, f"<= {best * (1 + _RISE):.3g}"), seen("train_then", then), seen("train_end", facts.end)]
-            picture = Picture(what=message("evidence.held_out_curve"), values=tuple(float(v) for v in values), mark=lowest)
             return [
-                found(self.name, Severity.WARNING, 0.9, place=op.place, evidence=evidence, where={"step": int(steps[lowest])}, picture=picture,
-                      values={"step": int(steps[lowest]), "percent": f"{100 * (end / best - 1):.0f}"}, reckoned=message("causes.from_curve"))
-            ]  # fmt: skip
+                found(
+                    self.name,
+                    Severity.WARNING,
+                    0.9,
+                    place=op.place,
+                    evidence=[
+                        seen("held_out_lowest", best),
+                        seen("held_out_end", end, f"<= {best * (1 + _RISE):.3g}"),
+                        seen("train_then", then),
+                        seen("train_end", facts.end),
+                    ],
+                    where={"step": int(steps[lowest])},
+                    picture=Picture(
+                        what=message("evidence.held_out_curve"), values=tuple(float(v) for v in values), mark=lowest
+                    ),
+                    values={"step": int(steps[lowest]), "percent": f"{100 * (end / best - 1):.0f}"},
+                    reckoned=message("causes.from_curve"),
+                )
+            ]
         return []
 
 

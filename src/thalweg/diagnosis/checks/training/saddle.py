@@ -5,8 +5,8 @@ from typing import ClassVar, final
 
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
-from thalweg.diagnosis.checks.training.judged import FAR, judged, note
-from thalweg.diagnosis.checks.training.rate import _picture, _reckoned
+from thalweg.diagnosis.checks.training.judged import FAR, judged, note, trained_root
+from thalweg.diagnosis.checks.training.telling import loss_picture, reckoned
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.replay import CannotPlay, held, loss_of
 from thalweg.diagnosis.watching import Case
@@ -14,6 +14,15 @@ from thalweg.findings import Finding, Severity
 
 _STILL = 0.05  # of the loss: by how much a run that never left its start has changed it
 _SMALL = 0.05  # of the gradient from a start farther out
+_EXPLAINS = (
+    "optimizer-settings",
+    "lr-too-low",
+    "vanishing-gradients",
+    "stopped-too-early",
+    "underfitting",
+    "bad-init-scale",
+    "batch-size",
+)
 
 
 @final
@@ -42,16 +51,26 @@ class SaddlePoint(CaseCheck):
             return []
         trial = bar.bench.trial("a start farther out", restart=True)
         holds = bar.helps(trial)
-        note(facts, self.name, "a start farther out", trial.aside, bar.level, holds)
+        note(facts, self.name, "farther-out", trial.aside, bar.level, holds)
         if not holds:
             return []
-        root = next((root for root in case.roots if root.trained and next(root.module.parameters(), None) is not None), None)
-        evidence = [seen("gradient_size", still, "about 1"), seen("level_end", bar.level), seen("restarted", trial.aside)]
+        root = trained_root(case)
         return [
-            found(self.name, Severity.CRITICAL, 0.93, place=case.made.get(id(root.module)) if root else None,
-                  evidence=evidence, reckoned=_reckoned(bar, trial), picture=_picture(facts),
-                  explains=("optimizer-settings", "lr-too-low", "vanishing-gradients", "stopped-too-early", "underfitting", "bad-init-scale", "batch-size"))
-        ]  # fmt: skip
+            found(
+                self.name,
+                Severity.CRITICAL,
+                0.93,
+                place=case.made.get(id(root.module)) if root is not None else None,
+                evidence=[
+                    seen("gradient_size", still, "≈ 1"),
+                    seen("level_end", bar.level),
+                    seen("restarted", trial.aside),
+                ],
+                reckoned=reckoned(bar, trial),
+                picture=loss_picture(facts),
+                explains=_EXPLAINS,
+            )
+        ]
 
     def _gradient(self, case: Case, facts: Facts) -> float:
         """Return the gradient's size at the start over that from a start farther out."""
@@ -67,6 +86,6 @@ class SaddlePoint(CaseCheck):
                 own = [p for g in bench.course.optimizer.param_groups for p in g["params"]]  # type: ignore[union-attr]
                 for p in own:
                     p.grad = None
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 sizes.append(sum(float(p.grad.double().pow(2).sum()) for p in own if p.grad is not None) ** 0.5)
         return sizes[0] / sizes[1] if sizes[1] else 1.0

@@ -12,10 +12,11 @@ from thalweg.core import message
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.checks.training.judged import FAR, judged, note
-from thalweg.diagnosis.checks.training.rate import _evidence, _picture, _reckoned
+from thalweg.diagnosis.checks.training.rate import at_rate
+from thalweg.diagnosis.checks.training.telling import compared, loss_picture, reckoned
 from thalweg.diagnosis.facts import Facts, kept
 from thalweg.diagnosis.watching import Case, Place
-from thalweg.findings import Finding, Severity
+from thalweg.findings import Evidence, Finding, Severity
 
 _WHILE = 100  # steps after which a network should at least have reached the mean
 _ABOVE = 1.2  # times the error of the mean
@@ -23,6 +24,26 @@ _FAR_OFF = 20.0  # spread or offset of targets that a fresh network is far from
 _HUGE, _NEARER = 50.0, 0.75  # root mean square of inputs beyond doubt, and what then is help enough
 _TINY = 0.05  # standard deviation of inputs that were shrunk
 _ODD = 5.0  # root mean square of inputs, or of columns against one another, that standardising changes at all
+_RATES = (0.1, 0.01, 10.0, 100.0)  # times the rate: where one of them does as well, the scale is not to blame
+_TARGETS_EXPLAIN = (
+    "lr-too-low",
+    "lr-too-high",
+    "optimizer-settings",
+    "stopped-too-early",
+    "underfitting",
+    "exploding-gradients",
+    "dead-relu",
+    "non-finite",
+)
+_INPUTS_EXPLAIN = (
+    *_TARGETS_EXPLAIN,
+    "vanishing-gradients",
+    "bad-init-scale",
+    "saturated-units",
+    "saddle-point",
+    "unscaled-targets",
+    "batch-size",
+)
 
 
 @final
@@ -52,12 +73,20 @@ class UnscaledInputs(CaseCheck):
         spread, offset = float(every.std()), float(every.mean().abs())
         if max(spread, offset) < _FAR_OFF or offset < spread:
             return []
-        evidence = [seen("target_spread", spread, "about 1"), seen("target_mean", offset, "about 0"), seen("level_end", fit.end), seen("trivial_loss", fit.trivial)]
         return [
-            found("unscaled-targets", Severity.CRITICAL, 0.85, place=met.op.place, evidence=evidence, said="above-mean",
-                  values={"spread": f"{spread:.3g}", "offset": f"{offset:.3g}"}, reckoned=message("causes.from_rows"), picture=_picture(facts),
-                  explains=("lr-too-low", "stopped-too-early", "underfitting", "optimizer-settings"))
-        ]  # fmt: skip
+            found(
+                "unscaled-targets",
+                Severity.CRITICAL,
+                0.85,
+                place=met.op.place,
+                evidence=[*_far_off(spread, offset), seen("level_end", fit.end), seen("trivial_loss", fit.trivial)],
+                said="above-mean",
+                values={"spread": f"{spread:.3g}", "offset": f"{offset:.3g}"},
+                reckoned=message("causes.from_rows"),
+                picture=loss_picture(facts),
+                explains=("lr-too-low", "stopped-too-early", "underfitting", "optimizer-settings"),
+            )
+        ]
 
     def _inputs(self, case: Case, facts: Facts) -> list[Finding]:
         bar = judged(case, facts)
@@ -69,23 +98,28 @@ class UnscaledInputs(CaseCheck):
         if size < _ODD and ratio < _ODD and spread > _TINY:
             return []
         trial = bar.bench.trial("standardised inputs", scaled="inputs")
-        rates = [bar.bench.trial(f"rate x{factor:g}", rate=factor) for factor in (0.1, 0.01, 10.0, 100.0)]
+        rates = [at_rate(bar, factor) for factor in _RATES]
         best = min((t.aside for t in rates if math.isfinite(t.aside)), default=math.inf)
         far = _NEARER if size > _HUGE else FAR
         bars = min(bar.level, bar.plain.aside) if math.isfinite(bar.plain.aside) else bar.level
         holds = trial.beats(bars, share=far) and trial.aside < far * best
-        note(facts, self.name, "standardised inputs", trial.aside, bar.level, holds)
+        note(facts, self.name, "standardised-inputs", trial.aside, bar.level, holds)
         if not holds:
             return []
-        tiny = spread < _TINY and size < 1
-        code = "shrunken-inputs" if tiny else self.name
-        evidence = [seen("input_size", size, "about 1"), seen("input_spread", spread, "about 1"), *_evidence(bar, trial)]
+        sizes = [seen("input_size", size, "≈ 1"), seen("input_spread", spread, "≈ 1")]
         return [
-            found(code, Severity.CRITICAL, 0.94, place=_fed_place(case, facts), evidence=evidence,
-                  values={"size": f"{size:.3g}", "spread": f"{spread:.2g}", "ratio": f"{ratio:.3g}"},
-                  reckoned=_reckoned(bar, trial), picture=_picture(facts),
-                  explains=("lr-too-high", "lr-too-low", "optimizer-settings", "dead-relu", "exploding-gradients", "vanishing-gradients", "bad-init-scale", "saturated-units", "underfitting", "stopped-too-early", "saddle-point", "non-finite", "unscaled-targets", "batch-size"))
-        ]  # fmt: skip
+            found(
+                "shrunken-inputs" if spread < _TINY and size < 1 else self.name,
+                Severity.CRITICAL,
+                0.94,
+                place=_fed_place(case, facts),
+                evidence=[*sizes, *compared(bar, trial)],
+                values={"size": f"{size:.3g}", "spread": f"{spread:.2g}", "ratio": f"{ratio:.3g}"},
+                reckoned=reckoned(bar, trial),
+                picture=loss_picture(facts),
+                explains=_INPUTS_EXPLAIN,
+            )
+        ]
 
     def _targets(self, case: Case, facts: Facts) -> list[Finding]:
         bar = judged(case, facts)
@@ -94,20 +128,34 @@ class UnscaledInputs(CaseCheck):
         if not y.is_floating_point() or bar.bench.met.kind not in ("mse_loss", "l1_loss", "squared", "absolute"):
             return []
         spread, offset = float(y.double().std()), float(y.double().mean().abs())
-        if max(spread, offset) < 20 and spread > _TINY:
+        if max(spread, offset) < _FAR_OFF and spread > _TINY:
             return []
         unit = spread**2 if bar.bench.met.kind in ("mse_loss", "squared") else spread
         trial = bar.bench.trial("standardised targets", scaled="targets")
-        holds = trial.aside * unit < FAR * min(bar.level, bar.plain.aside if math.isfinite(bar.plain.aside) else math.inf)
-        note(facts, "unscaled-targets", "standardised targets", trial.aside * unit, bar.level, holds)
+        holds = trial.aside * unit < FAR * min(
+            bar.level, bar.plain.aside if math.isfinite(bar.plain.aside) else math.inf
+        )
+        note(facts, "unscaled-targets", "standardised-targets", trial.aside * unit, bar.level, holds)
         if not holds:
             return []
-        evidence = [seen("target_spread", spread, "about 1"), seen("target_mean", offset, "about 0"), seen("level_end", bar.level), seen("level_changed", trial.aside * unit)]
+        levels = [seen("level_end", bar.level), seen("level_changed", trial.aside * unit)]
         return [
-            found("unscaled-targets", Severity.CRITICAL, 0.92, place=bar.bench.met.op.place, evidence=evidence,
-                  values={"spread": f"{spread:.3g}", "offset": f"{offset:.3g}"}, reckoned=_reckoned(bar, trial), picture=_picture(facts),
-                  explains=("lr-too-low", "lr-too-high", "optimizer-settings", "stopped-too-early", "underfitting", "exploding-gradients", "dead-relu", "non-finite"))
-        ]  # fmt: skip
+            found(
+                "unscaled-targets",
+                Severity.CRITICAL,
+                0.92,
+                place=bar.bench.met.op.place,
+                evidence=[*_far_off(spread, offset), *levels],
+                values={"spread": f"{spread:.3g}", "offset": f"{offset:.3g}"},
+                reckoned=reckoned(bar, trial),
+                picture=loss_picture(facts),
+                explains=_TARGETS_EXPLAIN,
+            )
+        ]
+
+
+def _far_off(spread: float, offset: float) -> list[Evidence]:
+    return [seen("target_spread", spread, "≈ 1"), seen("target_mean", offset, "≈ 0")]
 
 
 def _scales(x: Tensor) -> tuple[float, float, float]:
