@@ -30,7 +30,7 @@ def gain(case: Case, layer: Layer) -> float:
 
 
 def started(case: Case, passage: Passage, layer: Layer) -> Place | None:
-    """Return the line that set the first weights of a layer or of those before it."""
+    """Return the line that set the first weights of a layer of this passage or of those before it."""
     upto = passage.layers[: passage.layers.index(layer) + 1]
     before = [weighted.op.module for weighted in upto if weighted.weight is not None]
     for module in [*before[::-1], layer.op.module]:

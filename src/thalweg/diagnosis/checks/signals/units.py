@@ -63,7 +63,7 @@ class DeadRelu(CaseCheck):
         from_start = born is not None and born[1] >= _DEAD
         if from_start and born is not None:
             layer, share = born
-            place = started(case, start[0], layer) or place_of(case, layer.op)
+            place = started(case, start[-1], layer) or place_of(case, layer.op)
         return [
             found(
                 self.name,
