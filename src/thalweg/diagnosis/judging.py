@@ -74,7 +74,8 @@ def _best(findings: list[Finding]) -> list[Finding]:
 def _verdict(findings: list[Finding], facts: Facts) -> Verdict:
     if any(finding.severity is not Severity.NOTE for finding in findings):
         return "sick"
-    return "unsure" if facts.learnt is False else "healthy"
+    stuck = facts.memory.get("judged") is not None and facts.learnt is not True
+    return "unsure" if facts.learnt is False or stuck else "healthy"
 
 
 def _unseen(case: Case) -> tuple[Message, ...]:
