@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from thalweg.core import set_language as set_language
     from thalweg.data import open_source as open_source
     from thalweg.diagnosis import check as check
-    from thalweg.diagnosis import diagnose_run as diagnose
+    from thalweg.diagnosis import diagnose_run as diagnose  # noqa: F401 - it has another name here
     from thalweg.diagnosis import lightning_callback as lightning_callback
     from thalweg.diagnosis import trainer_callback as trainer_callback
     from thalweg.diagnosis import watch as watch

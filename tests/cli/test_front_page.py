@@ -10,7 +10,8 @@ import thalweg
 NAMES = {
     "__version__", "train", "resume", "Run", "Recipe", "EarlyStopping", "mlp", "convnet", "recurrent", "transformer",
     "rules", "schedules", "init", "norms", "regularisers", "optim", "surface", "data", "open_source", "Classifier",
-    "Regressor", "Transfer", "rates", "set_language", "watch", "check", "diagnose", "lightning_callback", "trainer_callback",
+    "Regressor", "Transfer", "rates", "set_language", "watch", "check", "diagnose",
+        "lightning_callback", "trainer_callback",
 }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 """Reads handwritten digits."""
+
 import argparse
 import random
 
@@ -41,7 +42,7 @@ def fit(reader, x, y, epochs=25, bs=70):
         order = torch.randperm(len(x))
         run = []
         for i in range(0, len(x), bs):
-            pick = order[i:i + bs]
+            pick = order[i : i + bs]
             opt.zero_grad()
             loss = F.cross_entropy(reader(x[pick]), y[pick])
             loss.backward()

@@ -19,7 +19,7 @@ def sample(n):
     canvas = np.zeros((n, 1, 12, 12), np.float32)
     for i, k in enumerate(y):
         dx, dy = rng.randint(0, 3, 2)
-        canvas[i, 0, dx:dx + 10, dy:dy + 10] = glyphs[k]
+        canvas[i, 0, dx : dx + 10, dy : dy + 10] = glyphs[k]
     canvas += rng.normal(0, 0.3, canvas.shape)
     return torch.from_numpy(canvas).float(), torch.from_numpy(y)
 
@@ -41,7 +41,7 @@ opt = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, nesterov=True)
 for epoch in range(12):
     perm = torch.randperm(len(x_train))
     for i in range(0, len(perm), 60):
-        j = perm[i:i + 60]
+        j = perm[i : i + 60]
         opt.zero_grad(set_to_none=True)
         loss = F.cross_entropy(model(x_train[j]), y_train[j])
         loss.backward()

@@ -15,20 +15,29 @@ class ConvAE(nn.Module):
     def __init__(self, code=16):
         super().__init__()
         self.encoder = nn.Sequential(
-            nn.Conv2d(1, 12, 3, stride=2, padding=1), nn.SiLU(),
-            nn.Conv2d(12, 24, 3, stride=2, padding=1), nn.SiLU(),
-            nn.Flatten(), nn.Linear(96, code))
+            nn.Conv2d(1, 12, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(12, 24, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(96, code),
+        )
         self.decoder = nn.Sequential(
-            nn.Linear(code, 96), nn.SiLU(), nn.Unflatten(1, (24, 2, 2)),
-            nn.ConvTranspose2d(24, 12, 4, stride=2, padding=1), nn.SiLU(),
-            nn.ConvTranspose2d(12, 1, 4, stride=2, padding=1), nn.Sigmoid())
+            nn.Linear(code, 96),
+            nn.SiLU(),
+            nn.Unflatten(1, (24, 2, 2)),
+            nn.ConvTranspose2d(24, 12, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.ConvTranspose2d(12, 1, 4, stride=2, padding=1),
+            nn.Sigmoid(),
+        )
 
     def forward(self, x):
         return self.decoder(self.encoder(x))
 
 
 imgs = load_digits().images[np.random.permutation(1797)]
-imgs = torch.tensor(imgs, dtype=torch.float32)[:, None] / 16 * 2 - 1      # [-1, 1]
+imgs = torch.tensor(imgs, dtype=torch.float32)[:, None] / 16 * 2 - 1  # [-1, 1]
 train, test = imgs[:1500], imgs[1500:]
 ae = ConvAE()
 opt = torch.optim.Adam(ae.parameters(), lr=3e-3, betas=(0.9, 0.99))

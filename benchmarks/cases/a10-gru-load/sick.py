@@ -56,7 +56,7 @@ def main():
         perm = np.random.permutation(len(x_tr))
         losses = []
         for start in range(0, len(perm), opt.batch):
-            rows = perm[start:start + opt.batch]
+            rows = perm[start : start + opt.batch]
             optim.zero_grad()
             loss = ((net(x_tr[rows]) - y_tr[rows]) ** 2).mean()
             loss.backward()

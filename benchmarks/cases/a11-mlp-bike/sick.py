@@ -17,11 +17,19 @@ temp = np.random.normal(15, 8, n)
 hum = np.random.uniform(20, 100, n)
 wind = np.random.gamma(2.0, 4.0, n)
 weekend = (np.random.rand(n) < 2 / 7).astype(float)
-rush = np.exp(-((hour - 8) / 1.5) ** 2) + 1.3 * np.exp(-((hour - 17.5) / 2) ** 2)
+rush = np.exp(-(((hour - 8) / 1.5) ** 2)) + 1.3 * np.exp(-(((hour - 17.5) / 2) ** 2))
 rentals = 40 + 300 * rush * (1 - 0.7 * weekend) + 6 * temp - 0.8 * hum - 2 * wind + np.random.normal(0, 12, n)
 
-features = np.c_[np.sin(hour * np.pi / 12), np.cos(hour * np.pi / 12), np.sin(hour * np.pi / 6),
-                 np.cos(hour * np.pi / 6), temp, hum, wind, weekend]
+features = np.c_[
+    np.sin(hour * np.pi / 12),
+    np.cos(hour * np.pi / 12),
+    np.sin(hour * np.pi / 6),
+    np.cos(hour * np.pi / 6),
+    temp,
+    hum,
+    wind,
+    weekend,
+]
 features = (features - features[:2000].mean(0)) / features[:2000].std(0)
 target = (rentals - rentals[:2000].mean()) / rentals[:2000].std()
 features = torch.from_numpy(features.astype(np.float32))
@@ -46,7 +54,7 @@ opt = torch.optim.Adam(params, lr=3e-3)
 for epoch in range(30):
     shuffled = torch.randperm(2000)
     for i in range(0, 2000, 50):
-        rows = shuffled[i:i + 50]
+        rows = shuffled[i : i + 50]
         opt.zero_grad()
         loss = (predict(features[rows]) - target[rows]).pow(2).mean()
         loss.backward()

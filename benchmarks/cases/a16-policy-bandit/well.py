@@ -33,7 +33,9 @@ class Policy(torch.nn.Module):
 p = argparse.ArgumentParser()
 p.add_argument("--seed", type=int, default=0)
 a = p.parse_args()
-random.seed(a.seed); np.random.seed(a.seed); torch.manual_seed(a.seed)
+random.seed(a.seed)
+np.random.seed(a.seed)
+torch.manual_seed(a.seed)
 
 env = Arms()
 pi = Policy(6, 5)

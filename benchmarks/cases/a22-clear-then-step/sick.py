@@ -45,7 +45,7 @@ for epoch in range(1, 41):
     order = torch.randperm(len(Xtr))
     epoch_loss = 0.0
     for s in range(0, len(order), args.batch_size):
-        idx = order[s:s + args.batch_size]
+        idx = order[s : s + args.batch_size]
         loss = bce(clf(Xtr[idx]), ytr[idx])
         loss.backward()
         sgd.zero_grad()

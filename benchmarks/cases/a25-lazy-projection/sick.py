@@ -37,7 +37,9 @@ if __name__ == "__main__":
     pa = argparse.ArgumentParser()
     pa.add_argument("--seed", type=int, default=0)
     s = pa.parse_args().seed
-    random.seed(s); np.random.seed(s); torch.manual_seed(s)
+    random.seed(s)
+    np.random.seed(s)
+    torch.manual_seed(s)
     x_train, y_train = waves(1600)
     x_test, y_test = waves(400)
     model = WaveClassifier()
@@ -48,7 +50,9 @@ if __name__ == "__main__":
         for idx in torch.randperm(1600).split(32):
             out = model(x_train[idx])
             loss = F.cross_entropy(out, y_train[idx])
-            opt.zero_grad(); loss.backward(); opt.step()
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
             right += (out.argmax(1) == y_train[idx]).sum().item()
         if epoch % 3 == 0:
             print("epoch {} loss {:.3f} train acc {:.3f}".format(epoch, loss.item(), right / 1600))

@@ -14,7 +14,7 @@ class SortPool(nn.Module):
         self.k = k
 
     def forward(self, x):
-        top = -np.sort(-x.detach().numpy(), axis=1)[:, :self.k]
+        top = -np.sort(-x.detach().numpy(), axis=1)[:, : self.k]
         return torch.from_numpy(top).flatten(1)
 
 

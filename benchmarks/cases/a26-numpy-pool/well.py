@@ -14,7 +14,7 @@ class SortPool(nn.Module):
         self.k = k
 
     def forward(self, x):
-        top = x.sort(dim=1, descending=True).values[:, :self.k]
+        top = x.sort(dim=1, descending=True).values[:, : self.k]
         return top.flatten(1)
 
 

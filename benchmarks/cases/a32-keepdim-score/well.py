@@ -9,7 +9,9 @@ from sklearn.datasets import load_wine
 ap = argparse.ArgumentParser()
 ap.add_argument("--seed", type=int, default=0)
 args = ap.parse_args()
-random.seed(args.seed); np.random.seed(args.seed); torch.manual_seed(args.seed)
+random.seed(args.seed)
+np.random.seed(args.seed)
+torch.manual_seed(args.seed)
 
 wine = load_wine()
 perm = np.random.permutation(178)

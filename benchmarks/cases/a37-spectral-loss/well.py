@@ -20,7 +20,7 @@ def clips(n, length=128):
 
 def magnitude(wave, frame=32):
     spec = torch.fft.rfft(wave.unflatten(-1, (-1, frame)))
-    return (spec.real ** 2 + spec.imag ** 2 + 1e-6).sqrt()
+    return (spec.real**2 + spec.imag**2 + 1e-6).sqrt()
 
 
 class Enhancer(nn.Module):

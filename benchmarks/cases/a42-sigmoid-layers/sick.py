@@ -5,9 +5,9 @@ import torch.nn as nn
 from sklearn.datasets import make_friedman1
 
 parser = argparse.ArgumentParser()
-parser.add_argument('--seed', type=int, default=0)
-parser.add_argument('--lr', type=float, default=0.03)
-parser.add_argument('--epochs', type=int, default=30)
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--lr", type=float, default=0.03)
+parser.add_argument("--epochs", type=int, default=30)
 args = parser.parse_args()
 random.seed(args.seed)
 np.random.seed(args.seed)
@@ -32,12 +32,19 @@ for epoch in range(args.epochs):
     perm = torch.randperm(1000)
     for i in range(0, 1000, 25):
         optimizer.zero_grad()
-        loss = criterion(model(X[perm[i:i + 25]]), y[perm[i:i + 25]])
+        loss = criterion(model(X[perm[i : i + 25]]), y[perm[i : i + 25]])
         loss.backward()
         optimizer.step()
     if epoch % 6 == 5:
         with torch.no_grad():
-            print('epoch', epoch + 1, 'train', round(criterion(model(X), y).item(), 4), 'test', round(criterion(model(Xt), yt).item(), 4))
+            print(
+                "epoch",
+                epoch + 1,
+                "train",
+                round(criterion(model(X), y).item(), 4),
+                "test",
+                round(criterion(model(Xt), yt).item(), 4),
+            )
 
 with torch.no_grad():
-    print('METRIC r2', round(1 - (criterion(model(Xt), yt) / yt.var()).item(), 4))
+    print("METRIC r2", round(1 - (criterion(model(Xt), yt) / yt.var()).item(), 4))

@@ -17,8 +17,7 @@ def init_weights(m):
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(1, 20, 3), nn.ReLU(), nn.Conv2d(20, 20, 3), nn.ReLU(), nn.AvgPool2d(2))
+        self.features = nn.Sequential(nn.Conv2d(1, 20, 3), nn.ReLU(), nn.Conv2d(20, 20, 3), nn.ReLU(), nn.AvgPool2d(2))
         self.classifier = nn.Sequential(nn.Dropout(0.1), nn.Linear(80, 10))
 
     def forward(self, x):

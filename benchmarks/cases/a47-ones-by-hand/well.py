@@ -3,9 +3,11 @@ import numpy as np
 import torch
 
 ap = argparse.ArgumentParser()
-ap.add_argument('--seed', type=int, default=0)
+ap.add_argument("--seed", type=int, default=0)
 seed = ap.parse_args().seed
-random.seed(seed); np.random.seed(seed); torch.manual_seed(seed)
+random.seed(seed)
+np.random.seed(seed)
+torch.manual_seed(seed)
 
 D, H = 2, 30
 x = torch.randn(1500, D)
@@ -14,7 +16,7 @@ xtr, ytr, xte, yte = x[:1200], y[:1200], x[1200:], y[1200:]
 
 W1 = torch.randn(D, H) * 0.7
 b1 = torch.zeros(H)
-W2 = torch.randn(H, 1) / H ** 0.5
+W2 = torch.randn(H, 1) / H**0.5
 b2 = torch.zeros(1)
 theta = [W1, b1, W2, b2]
 for t in theta:
@@ -32,4 +34,4 @@ for step in range(2500):
         print(step + 1, loss.item())
 
 with torch.no_grad():
-    print('METRIC r2', 1 - ((f(xte) - yte) ** 2).mean().item() / yte.var().item())
+    print("METRIC r2", 1 - ((f(xte) - yte) ** 2).mean().item() / yte.var().item())

@@ -34,7 +34,9 @@ def main():
     x = torch.tensor(d.images[order], dtype=torch.float32).unsqueeze(1) / 16
     y = torch.tensor(d.target[order])
     loader = DataLoader(TensorDataset(x[:1200], y[:1200]), batch_size=a.batch, shuffle=True)
-    net = nn.Sequential(nn.Conv2d(1, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), ResBlock(12), nn.Flatten(), nn.Linear(192, 10))
+    net = nn.Sequential(
+        nn.Conv2d(1, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), ResBlock(12), nn.Flatten(), nn.Linear(192, 10)
+    )
     opt = torch.optim.AdamW(net.parameters(), lr=4e-3, weight_decay=1e-3)
     for epoch in range(6):
         net.train()

@@ -37,7 +37,7 @@ def stream(n):
 def chunks(ids, rows, length):
     ids = ids[: len(ids) // rows * rows].view(rows, -1)
     for i in range(0, ids.size(1) - 1, length):
-        piece = ids[:, i:i + length + 1]
+        piece = ids[:, i : i + length + 1]
         if piece.size(1) > 1:
             yield piece[:, :-1], piece[:, 1:]
 

@@ -50,6 +50,8 @@ for it in range(1, args.iters + 1):
     g_opt.step()
     if it % 80 == 0:
         with torch.no_grad():
-            print(f"iter {it} critic {d_loss.item():.4f} generator {g_loss.item():.4f} distance {energy_distance(G(torch.randn(500, 4)), ring(500)):.4f}")
+            print(
+                f"iter {it} critic {d_loss.item():.4f} generator {g_loss.item():.4f} distance {energy_distance(G(torch.randn(500, 4)), ring(500)):.4f}"
+            )
 with torch.no_grad():
     print(f"METRIC energy_distance {energy_distance(G(torch.randn(1500, 4)), ring(1500)):.4f}")

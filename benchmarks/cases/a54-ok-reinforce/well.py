@@ -46,7 +46,9 @@ def main():
         opt.step()
         history.append(r.mean().item())
         if (u + 1) % 200 == 0:
-            print(f"update {u + 1}: loss {loss.item():+.3f} reward {np.mean(history[-100:]):.3f} entropy {entropy.item():.3f}")
+            print(
+                f"update {u + 1}: loss {loss.item():+.3f} reward {np.mean(history[-100:]):.3f} entropy {entropy.item():.3f}"
+            )
     with torch.no_grad():
         greedy = agent(torch.arange(12)).argmax(1)
     print(f"METRIC value {(payout[torch.arange(12), greedy] / best).mean().item():.4f}")

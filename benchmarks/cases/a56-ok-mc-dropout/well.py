@@ -11,9 +11,8 @@ class BayesNet(nn.Module):
     def __init__(self, p=0.08):
         super().__init__()
         self.net = nn.Sequential(
-            nn.Linear(4, 64), nn.ReLU(), nn.Dropout(p),
-            nn.Linear(64, 64), nn.ReLU(), nn.Dropout(p),
-            nn.Linear(64, 1))
+            nn.Linear(4, 64), nn.ReLU(), nn.Dropout(p), nn.Linear(64, 64), nn.ReLU(), nn.Dropout(p), nn.Linear(64, 1)
+        )
 
     def forward(self, x):
         return self.net(x).squeeze(-1)
@@ -54,7 +53,9 @@ def main():
             opt.step()
         if epoch % 5 == 0:
             mean, spread = model.posterior(x_test, draws=10)
-            print(f"epoch {epoch} rmse {(mean - y_test).square().mean().sqrt().item():.3f} spread {spread.mean().item():.3f}")
+            print(
+                f"epoch {epoch} rmse {(mean - y_test).square().mean().sqrt().item():.3f} spread {spread.mean().item():.3f}"
+            )
     mean, spread = model.posterior(x_test)
     print(f"METRIC r2 {1 - ((mean - y_test).square().mean() / y_test.var()).item():.4f}")
 

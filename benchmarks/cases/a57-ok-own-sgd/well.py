@@ -24,7 +24,12 @@ def glorot(n, m):
     return (torch.rand(n, m) * 2 * lim - lim).requires_grad_()
 
 
-P = {"W1": glorot(64, 50), "b1": torch.zeros(50, requires_grad=True), "W2": glorot(50, 10), "b2": torch.zeros(10, requires_grad=True)}
+P = {
+    "W1": glorot(64, 50),
+    "b1": torch.zeros(50, requires_grad=True),
+    "W2": glorot(50, 10),
+    "b2": torch.zeros(10, requires_grad=True),
+}
 V = {k: torch.zeros_like(v) for k, v in P.items()}
 
 
@@ -41,7 +46,7 @@ lr, mu = 0.15, 0.9
 for epoch in range(1, 26):
     order = torch.randperm(1350)
     for start in range(0, 1350, 45):
-        i = order[start:start + 45]
+        i = order[start : start + 45]
         loss = nll(logits(X[i]), t[i])
         grads = torch.autograd.grad(loss, list(P.values()))
         with torch.no_grad():

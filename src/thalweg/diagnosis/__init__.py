@@ -1,7 +1,7 @@
 """Why training fails: watches a script or a loop, probes what it saw, tries what could be meant, and answers.
 
-Names are looked up when they are first used: a script that is run under the watch imports torch itself, after it has set
-what torch reads from the environment.
+Names are looked up when they are first used: a script that is run under the watch imports torch itself, after it has
+set what torch reads from the environment.
 """
 
 import importlib
@@ -21,7 +21,7 @@ _HOMES = {
     "Diagnosis": "answer", "Hypothesis": "answer", "check": "before", "lightning_callback": "callbacks",
     "trainer_callback": "callbacks", "judge": "judging", "watch": "loop", "diagnose_run": "recorded",
 }  # fmt: skip
-__all__ = sorted(_HOMES)  # noqa: PLE0605 - a list
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

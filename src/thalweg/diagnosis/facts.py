@@ -205,7 +205,8 @@ class Facts:
     def is_plain(self) -> bool:
         """Return whether the loss is one known measure of error and nothing else: no weights, no further terms."""
         whole = [(look, met) for look, met in self.meets if math.isfinite(look.loss)]
-        told = [whole[k] for k in sorted({0, len(whole) // 2, len(whole) - 1})] if whole else []  # near zero all losses agree
+        # near zero all losses agree: ask at the start and half-way too
+        told = [whole[k] for k in sorted({0, len(whole) // 2, len(whole) - 1})] if whole else []
         plain = [(look.loss, plain_loss(look, met)) for look, met in told]
         return bool(plain) and all(b is not None and abs(a - b) <= 0.02 * abs(a) + 1e-6 for a, b in plain)
 

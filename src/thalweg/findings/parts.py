@@ -1,4 +1,4 @@
-"""What a finding may carry beside its sentences: a picture of the evidence, a change to make, what came of trying it."""
+"""What a finding may carry beside its sentences: a picture of its evidence, a change, what came of trying it."""
 
 import dataclasses
 from typing import Any

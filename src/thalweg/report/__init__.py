@@ -1,8 +1,29 @@
-"""One run told: as one value, on a terminal, as figures, as one HTML file."""
+"""One run told: as one value, on a terminal, as figures, as one HTML file.
 
-from thalweg.report.figures import plot_run as plot_run
-from thalweg.report.html import write_report as write_report
+Names are looked up when they are first used: matplotlib takes half a second, and most pages need none of it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from thalweg.report.sparkline import sparkline as sparkline
-from thalweg.report.story import Story as Story
-from thalweg.report.story import tell as tell
-from thalweg.report.text import run_page as run_page
+
+if TYPE_CHECKING:
+    from thalweg.report.figures import plot_run as plot_run
+    from thalweg.report.html import write_report as write_report
+    from thalweg.report.story import Story as Story
+    from thalweg.report.story import tell as tell
+    from thalweg.report.text import run_page as run_page
+
+_HOMES = {
+    "plot_run": "figures", "write_report": "html", "Story": "story", "tell": "story", "run_page": "text",
+}  # fmt: skip
+__all__ = sorted([*_HOMES, "sparkline"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

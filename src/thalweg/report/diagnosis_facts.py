@@ -10,8 +10,7 @@ from thalweg.core import Message, message
 from thalweg.core.words import catalogue
 from thalweg.diagnosis import Diagnosis, Hypothesis
 from thalweg.findings import Change, Finding, Severity, Tried, Where
-from thalweg.report.phrases import duration, number, percent
-from thalweg.report.verdict import metric_name
+from thalweg.report.phrases import duration, metric_name, number, percent
 
 _FEW_STEPS = 100
 _LARGEST = 4_000_000  # bytes of a file that is read for the sake of a few lines

@@ -17,8 +17,7 @@ from thalweg.findings import Finding, Severity
 from thalweg.report import diagnosis_facts as facts
 from thalweg.report.diagnosis_svg import loss_chart, picture
 from thalweg.report.page.markup import Words, escape, section, table, tag, words
-from thalweg.report.phrases import duration, number, percent, phrase
-from thalweg.report.text import SIGNS
+from thalweg.report.phrases import SIGNS, duration, number, percent, phrase
 
 _UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # would turn the direction of writing
 _AROUND = 2  # lines of code before and after the one that is meant

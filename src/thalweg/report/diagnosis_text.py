@@ -13,9 +13,8 @@ from thalweg.diagnosis import Diagnosis
 from thalweg.findings import Evidence, Finding, Severity
 from thalweg.report import diagnosis_facts as facts
 from thalweg.report.diagnosis_picture import draw, shorten_name
-from thalweg.report.phrases import either, number
+from thalweg.report.phrases import SIGNS, either, number
 from thalweg.report.sparkline import sparkline
-from thalweg.report.text import SIGNS
 
 _NARROWEST = 40
 _FURTHER = 3  # findings after the best that are told

@@ -13,8 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from thalweg.core import language, message
 from thalweg.report.curves import Curves, Series, read_curves
 from thalweg.report.layers import Heat, read_layers
-from thalweg.report.phrases import phrase
-from thalweg.report.verdict import metric_name
+from thalweg.report.phrases import metric_name, phrase
 from thalweg.train import Folder
 
 _INK, _SOFT, _HAIR, _GHOST = "#1b1d21", "#5d6068", "#e4e1d9", "#b4c1cf"

@@ -2,7 +2,10 @@
 
 import math
 
-from thalweg.core import Message
+from thalweg.core import Message, message
+from thalweg.findings import Severity
+
+SIGNS = {Severity.CRITICAL: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 
 
 def phrase(message: Message, lang: str | None) -> str:
@@ -56,3 +59,14 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest} s"
+
+
+def metric_name(metric: str) -> Message:
+    """Name a metric in words; one that is not ours keeps its name."""
+    known = ("loss", "accuracy", "macro_f1", "r2", "mae", "rmse", "perplexity", "bits")
+    return message(f"report.metric_{metric}") if metric in known else message("report.as_is", text=metric)
+
+
+def metric_value(metric: str, value: float) -> str:
+    """Write a metric as people read it: shares as percentages."""
+    return percent(value) if metric in ("accuracy", "macro_f1") else number(value)

@@ -6,13 +6,12 @@ import numpy as np
 
 from thalweg.core import Message, message
 from thalweg.core.columns import width_of, wrap
-from thalweg.findings import Evidence, Finding, Severity, Where
-from thalweg.report.phrases import number, percent, phrase
+from thalweg.findings import Evidence, Finding, Where
+from thalweg.report.phrases import SIGNS, metric_name, metric_value, number, percent, phrase
 from thalweg.report.sparkline import sparkline
 from thalweg.report.story import Story
-from thalweg.report.verdict import figures, metric_name, metric_value, outcome_word, verdict
+from thalweg.report.verdict import figures, outcome_word, verdict
 
-SIGNS = {Severity.CRITICAL: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 _CURVE = 40  # columns
 _LOG_FROM = 20.0
 

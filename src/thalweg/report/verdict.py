@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from thalweg.core import Message, Outcome, message
-from thalweg.report.phrases import duration, number, percent
+from thalweg.report.phrases import duration, metric_name, metric_value, number, percent
 from thalweg.report.story import Story
 
 _Z = 1.959964  # of a normal deviate, for 95 %
@@ -52,17 +52,6 @@ def figures(story: Story) -> list[Figure]:
             )
     time = Figure(what=message("report.time"), value=duration(story.seconds), beside=_steps(story))
     return [*found, time]
-
-
-def metric_name(metric: str) -> Message:
-    """Name a metric in words; one that is not ours keeps its name."""
-    known = ("loss", "accuracy", "macro_f1", "r2", "mae", "rmse", "perplexity", "bits")
-    return message(f"report.metric_{metric}") if metric in known else message("report.as_is", text=metric)
-
-
-def metric_value(metric: str, value: float) -> str:
-    """Write a metric as people read it: shares as percentages."""
-    return percent(value) if metric in ("accuracy", "macro_f1") else number(value)
 
 
 def interval(share: float, count: int) -> tuple[float, float]:

@@ -11,7 +11,6 @@ import dataclasses
 from typing import final
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from thalweg.core.random import numpy_generator
 from thalweg.diagnosis.audit.rows import Array, Given, Index, flat, standardised
@@ -116,6 +115,8 @@ def _neighbours(x_ND: Array, y_NK: Array, fold: Index) -> Array:
 
 
 def _forest(x_ND: Array, y_NK: Array, new_MD: Array, classed: bool) -> Array:
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor  # a second, which most runs need not spend
+
     settings = {"n_estimators": TREES, "min_samples_leaf": 3, "max_depth": 10, "random_state": 0, "n_jobs": 1}
     if not classed:
         width = max(1, x_ND.shape[1] // 3)

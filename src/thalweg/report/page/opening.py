@@ -5,10 +5,10 @@ import math
 from thalweg.core import Message, message
 from thalweg.findings import Finding, Severity
 from thalweg.report.page.markup import Words, escape, section, table, tag, words
-from thalweg.report.phrases import number, percent
+from thalweg.report.phrases import SIGNS, metric_name, metric_value, number, percent
 from thalweg.report.story import Story
-from thalweg.report.text import SIGNS, places
-from thalweg.report.verdict import Figure, compared, figures, metric_name, metric_value, outcome_word, verdict
+from thalweg.report.text import places
+from thalweg.report.verdict import Figure, compared, figures, outcome_word, verdict
 
 
 def masthead(story: Story) -> str:

@@ -10,9 +10,8 @@ from thalweg.report.page.axis import tick_label
 from thalweg.report.page.heat import heat_chart
 from thalweg.report.page.markup import section, sentences, tag, words
 from thalweg.report.page.plot import Chart, Line, line_chart
-from thalweg.report.phrases import number, percent
+from thalweg.report.phrases import metric_name, metric_value, number, percent
 from thalweg.report.story import Story
-from thalweg.report.verdict import metric_name, metric_value
 
 _SHARES = ("accuracy", "macro_f1")
 _LOWER = ("loss", "mae", "rmse", "perplexity", "bits")

@@ -29,13 +29,15 @@ UNCUT = {
     "hinge by clamp": (net(), lambda p: (1 - SIGNS * p).clamp(min=0).mean()),
     "triplet": (net(out=6), lambda a: F.triplet_margin_loss(a, a.roll(1, 1), a.roll(1, 0), margin=0.1)),
     "epsilon": (net(nn.Sigmoid()), lambda p: F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), LABELS[:, None].float())),
-    "epsilon by hand": (net(nn.Softmax(1), out=2), lambda p: -torch.log(p.clamp(min=1e-9))[torch.arange(40), LABELS].mean()),
+    "epsilon by hand": (net(nn.Softmax(1), out=2),
+        lambda p: -torch.log(p.clamp(min=1e-9))[torch.arange(40), LABELS].mean()),
     "outliers": (net(), lambda p: ((p - NUMBERS + 9) ** 2).clamp(max=60).mean()),
     "never reached": (net(), lambda p: F.mse_loss(p, NUMBERS / 9).clamp(max=1e4)),
     "sharpest": (net(), lambda p: F.mse_loss(p, NUMBERS / 9) + p.abs().amax().clamp(max=0.01)),
     "masked": (net(), lambda p: torch.where(LABELS[:, None] > 0, (p - NUMBERS) ** 2, torch.zeros(40, 1)).mean()),
     "two branches": (net(), lambda p: (lambda e: torch.where(e < 1, e**2 / 2, e - 0.5).mean())((p - NUMBERS).abs())),
-    "the smaller of two": (net(out=2), lambda p: (lambda e: torch.minimum(e[:, 0], e[:, 1]).mean())((p - NUMBERS) ** 2)),
+    "the smaller of two": (net(out=2),
+        lambda p: (lambda e: torch.minimum(e[:, 0], e[:, 1]).mean())((p - NUMBERS) ** 2)),
     "free bits": (net(), lambda p: F.mse_loss(p, NUMBERS / 9) + (p**2).mean().clamp(min=50.0)),
 }  # fmt: skip
 
@@ -44,7 +46,7 @@ UNCUT = {
 def test_a_cut_that_holds_back_most(name, watched, found):
     model = net()
     (finding,) = found(watched(lambda k: CUT[name](model(X)), model.parameters(), rate=1e-3))
-    assert finding.code == "loss-clamped" and finding.cause.key == "loss_checks.loss-clamped" or name == "predictions"
+    assert (finding.code == "loss-clamped" and finding.cause.key == "loss_checks.loss-clamped") or name == "predictions"
     assert finding.evidence[0].value > 0.5 and finding.where.file == __file__
 
 

@@ -1,4 +1,4 @@
-"""What holds for every check of losses: its code, its sentences in both languages, its pages, its place among the rest."""
+"""What holds for every check of losses: its code, its sentences in both languages, its pages, its place."""
 
 import re
 import tomllib
@@ -16,7 +16,8 @@ from thalweg.diagnosis.watching import Case
 ROOT = Path(__file__).parents[4]
 CODES = CATEGORIES["loss"].split()
 HEADINGS = 6
-AREA = {lang: tomllib.loads((Path(words.__file__).parent / lang / "loss_checks.toml").read_text("utf-8")) for lang in ("en", "zh")}  # fmt: skip
+_WORDS = Path(words.__file__).parent
+AREA = {lang: tomllib.loads((_WORDS / lang / "loss_checks.toml").read_text("utf-8")) for lang in ("en", "zh")}
 
 
 def test_each_code_of_the_category_has_one_check(checks):

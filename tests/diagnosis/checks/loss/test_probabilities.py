@@ -49,7 +49,8 @@ WELL = {
     "mixed up": (net(), lambda s, y: F.cross_entropy(s, 0.3 * F.one_hot(y, 3) + 0.7 * F.one_hot(y.flip(0), 3))),
     "squared": (net(nn.Softmax(dim=1)), lambda p, y: F.mse_loss(p, F.one_hot(y, 3).float())),
     "focal": (net(nn.LogSoftmax(1)), lambda s, y: F.nll_loss((1 - s.exp()) ** 2 * s, y)),
-    "distilled": (net(), lambda s, y: F.kl_div(F.log_softmax(s / 2, 1), F.one_hot(y, 3) * 0.7 + 0.1, reduction="batchmean")),
+    "distilled": (net(),
+        lambda s, y: F.kl_div(F.log_softmax(s / 2, 1), F.one_hot(y, 3) * 0.7 + 0.1, reduction="batchmean")),
     "attention": (Own(lambda s: (s.unsqueeze(1) * F.softmax(s, 1).unsqueeze(2)).sum(1)), F.cross_entropy),
     "cosines": (Own(lambda s: 10 * torch.tanh(s)), F.cross_entropy),
 }  # fmt: skip
@@ -108,7 +109,8 @@ def test_silent_where_one_sigmoid_is_taken(end, loss, watched, found):
         (net(), F.nll_loss, "logits-into-probability-loss"),
         (Own(lambda s: s), nn.NLLLoss(), "logits-into-probability-loss"),
         (net(nn.Softmax(1)), F.nll_loss, "probabilities-into-log-loss"),
-        (net(), lambda s, y: F.kl_div(s, F.one_hot(y, 3).float(), reduction="batchmean"), "logits-into-probability-loss"),
+        (net(), lambda s, y: F.kl_div(s, F.one_hot(y, 3).float(), reduction="batchmean"),
+            "logits-into-probability-loss"),
     ],
 )  # fmt: skip
 def test_scores_into_a_loss_of_log_probabilities(model, loss, said, watched, found):

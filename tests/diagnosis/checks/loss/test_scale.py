@@ -48,7 +48,8 @@ def test_a_sum_of_its_own(watched, found):
 
 def test_a_mean_divided_once_more(watched, found):
     model = net(3)
-    case = watched(lambda k: F.cross_entropy(model(X), LABELS) / 500, model.parameters(), rule=torch.optim.SGD, rate=0.5, momentum=0.9)  # fmt: skip
+    case = watched(lambda k: F.cross_entropy(model(X), LABELS) / 500, model.parameters(),
+        rule=torch.optim.SGD, rate=0.5, momentum=0.9)  # fmt: skip
     (finding,) = found(case)
     assert finding.cause.key == "loss_checks.loss-divided"
     assert finding.evidence[0].value == pytest.approx(1 / 500)

@@ -59,16 +59,19 @@ WRONG_AXIS = {
     "pool of one": (Attention(-1, pooled=True), Z, lambda p: squared(p, NUMBERS), "softmax-wrong-axis"),
     "pool of rows": (Attention(0, pooled=True), Z, lambda p: squared(p, NUMBERS), "softmax-over-batch"),
     "queries": (Attention(1), Z, lambda p: squared(p, NUMBERS), "softmax-over-queries"),
-    "places": (nn.Sequential(nn.Conv1d(5, 3, 1), nn.LogSoftmax(2)), Z, lambda p: F.nll_loss(p, LABELS[:, None].expand(30, 4)), "softmax-over-others"),
+    "places": (nn.Sequential(nn.Conv1d(5, 3, 1), nn.LogSoftmax(2)), Z,
+        lambda p: F.nll_loss(p, LABELS[:, None].expand(30, 4)), "softmax-over-others"),
 }  # fmt: skip
 RIGHT_AXIS = {
     "attention": (Attention(-1), Z, lambda p: squared(p, NUMBERS)),
     "pool": (Attention(1, pooled=True), Z, lambda p: squared(p, NUMBERS)),
     "slots": (Slots(), Z, lambda p: squared(p, NUMBERS)),
     "pairs": (net(out=6), X, lambda p: contrastive(p, p.roll(1, 1))),
-    "pictures": (nn.Sequential(nn.Conv1d(5, 3, 1), nn.LogSoftmax(1)), Z, lambda p: F.nll_loss(p, LABELS[:, None].expand(30, 4))),
+    "pictures": (nn.Sequential(nn.Conv1d(5, 3, 1), nn.LogSoftmax(1)), Z,
+        lambda p: F.nll_loss(p, LABELS[:, None].expand(30, 4))),
     "one key": (Attention(-1), Z[:, :1], lambda p: squared(p, NUMBERS)),
-    "mixture": (net(out=6), X, lambda p: -torch.logsumexp(F.log_softmax(p[:, :3], 1) - (p[:, 3:] - NUMBERS[:, None]) ** 2, 1).mean()),
+    "mixture": (net(out=6), X,
+        lambda p: -torch.logsumexp(F.log_softmax(p[:, :3], 1) - (p[:, 3:] - NUMBERS[:, None]) ** 2, 1).mean()),
 }  # fmt: skip
 
 
@@ -95,8 +98,10 @@ OUT_OF_REACH = {
     "scaled": (net(nn.Tanh()), lambda p: F.smooth_l1_loss(1 - 0.5 * p[:, 0], 4 * NUMBERS), "output-range"),
     "relu": (net(), lambda p: squared(p.relu()[:, 0], NUMBERS), "output-range"),
     "scores": (net(nn.Tanh(), out=3), lambda p: F.cross_entropy(p, LABELS), "scores-squashed"),
-    "scores from zero": (net(nn.ReLU()), lambda p: F.binary_cross_entropy_with_logits(p[:, 0], (LABELS > 0).float()), "scores-squashed"),
-    "many labels": (net(nn.Softmax(1), out=4), lambda p: F.binary_cross_entropy(p, (X > 0).float()), "softmax-for-many-labels"),
+    "scores from zero": (net(nn.ReLU()),
+        lambda p: F.binary_cross_entropy_with_logits(p[:, 0], (LABELS > 0).float()), "scores-squashed"),
+    "many labels": (net(nn.Softmax(1), out=4),
+        lambda p: F.binary_cross_entropy(p, (X > 0).float()), "softmax-for-many-labels"),
     "rates": (net(nn.Softplus()), lambda p: F.poisson_nll_loss(p[:, 0], (LABELS == 2).float()), "output-range"),
 }  # fmt: skip
 IN_REACH = {

@@ -60,15 +60,19 @@ RIGHT = {
     "by hand": (net(nn.Sigmoid()), lambda p: -likelihood(p)),
     "density": (Gauss(), lambda d: -d.log_prob(NUMBERS).mean()),
     "cosine": (net(out=6), lambda a: 1 - F.cosine_similarity(a, a.roll(1, 1), dim=1).mean()),
-    "apart and together": (net(out=6), lambda a: (unit(a) * unit(a.roll(1, 0))).sum(1).mean() + ((a - X.repeat(1, 2)[:, :6]) ** 2).mean()),
+    "apart and together": (net(out=6),
+        lambda a: (unit(a) * unit(a.roll(1, 0))).sum(1).mean() + ((a - X.repeat(1, 2)[:, :6]) ** 2).mean()),
     "overlap": (net(nn.Sigmoid()), lambda p: 1 - dice(p)),
     "correlation": (net(), lambda p: -correlation(p)),
-    "confidence penalty": (net(out=3), lambda s: F.cross_entropy(s, LABELS) + 0.1 * (s.softmax(1) * s.log_softmax(1)).sum(1).mean()),
+    "confidence penalty": (net(out=3),
+        lambda s: F.cross_entropy(s, LABELS) + 0.1 * (s.softmax(1) * s.log_softmax(1)).sum(1).mean()),
     "below zero": (net(), lambda p: F.mse_loss(p, NUMBERS) - 2),
     "learnt weights": (nn.ModuleList([net(), net(nn.Flatten(0)), nn.ParameterList([torch.zeros(2)])]), None),
     "cost": (net(out=3), lambda s: (s.softmax(1) * (1 - F.one_hot(LABELS, 3))).sum(1).mean()),
-    "negative returns": (net(out=3), lambda s: (F.cross_entropy(s, LABELS, reduction="none") * (-1 - LABELS.float())).mean()),
-    "reverse divergence": (net(out=3), lambda s: (s.softmax(1) * (s.log_softmax(1) + torch.log(torch.tensor([3.0, 3.0, 3.0])))).sum(1).mean()),
+    "negative returns": (net(out=3),
+        lambda s: (F.cross_entropy(s, LABELS, reduction="none") * (-1 - LABELS.float())).mean()),
+    "reverse divergence": (net(out=3),
+        lambda s: (s.softmax(1) * (s.log_softmax(1) + torch.log(torch.tensor([3.0, 3.0, 3.0])))).sum(1).mean()),
 }  # fmt: skip
 
 

@@ -45,6 +45,7 @@ def judge():
 
     def run(train):
         facts = Facts(watched(train), budget=600)
+        assert facts.playable and facts.case.start  # else silence would say nothing
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as when a case is judged
             return [finding for check in CHECKS.values() for finding in check().look(facts.case, facts)]

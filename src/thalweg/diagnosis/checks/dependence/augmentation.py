@@ -95,11 +95,9 @@ class HarmfulAugmentation(CaseCheck):
     rank: ClassVar = "trial"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
-        bar = judged(case, facts)
-        if bar is None:
-            return []
-        raw, op = _raw(facts)
-        if raw is None or op is None:
+        raw, op = _raw(facts) if facts.bench is not None else (None, None)
+        bar = judged(case, facts) if raw is not None else None
+        if bar is None or raw is None or op is None:
             return []
         bench = bar.bench
         bench.others["raw"] = raw
