@@ -1,17 +1,36 @@
 """The diagnosis of a run of ours, from what it wrote down."""
 
+import os
 from pathlib import Path
+from typing import Protocol
 
+from thalweg.core import UsageError
 from thalweg.diagnosis.answer import Diagnosis
 from thalweg.findings import Severity, find_all
 from thalweg.signals import Trace
 
 
-def diagnose_run(path: str | Path) -> Diagnosis:
-    """Judge a recorded run by its trace. Raises `RunError` where the folder holds none.
+class _HasPath(Protocol):
+    """Stand for a `Run`."""
+
+    @property
+    def path(self) -> Path: ...
+
+
+def diagnose_run(run: str | os.PathLike[str] | _HasPath) -> Diagnosis:
+    """Judge a recorded run, a `Run` or its folder, by its trace.
+
+    Raises `RunError` where the folder holds none, `UsageError` for what is neither: a loop that runs now is watched by
+    `tw.watch`, a script by `thalweg diagnose train.py`.
 
     What a trace does not hold (operations, data, weights in between) is not looked at.
     """
+    path = getattr(run, "path", run)
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(
+            f"diagnose() judges a recorded run or its folder, not a value of type {type(run).__name__}: watch a loop "
+            "with tw.watch(model, optimizer), check a model before training with tw.check(model, loss_fn, batch)."
+        )
     trace = Trace(Path(path) / "trace.sqlite")
     steps = trace.steps()
     findings = find_all(trace)

@@ -3,6 +3,9 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from thalweg.core import Message
 
 
@@ -42,3 +45,20 @@ class Tried:
     after: float
     seeds: int = 1
     interval: tuple[float, float] | None = None
+
+
+def extremes(values: NDArray[np.float64], points: int) -> NDArray[np.int64]:
+    """Return the places of the ends, and of the lowest, the highest and the first non-finite value of `points // 2`
+    stretches: a curve through them has every spike. Values (N,), places in order; all where N <= points.
+    """
+    if len(values) <= points:
+        return np.arange(len(values))
+    kept = {0, len(values) - 1}
+    for stretch in np.array_split(np.arange(len(values)), points // 2):
+        part = values[stretch]
+        known = stretch[np.isfinite(part)]
+        if len(known) < len(stretch):
+            kept.add(int(stretch[~np.isfinite(part)][0]))
+        if len(known):
+            kept |= {int(known[values[known].argmin()]), int(known[values[known].argmax()])}
+    return np.array(sorted(kept))

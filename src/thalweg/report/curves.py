@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.findings.parts import extremes
 from thalweg.signals import Trace
 
 POINTS = 1800  # kept of a long series: the lowest and the highest in each of half as many columns of pixels
@@ -112,17 +113,7 @@ def smooth(values: Numbers, *, parts: int = _SMOOTH_PARTS) -> Numbers:
 def thin(steps: Numbers, values: Numbers, *, points: int = POINTS) -> Series:
     """Keep the lowest and the highest value of each of `points // 2` stretches, so that no spike is lost."""
     finite = np.where(np.isfinite(values), values, np.nan)
-    if len(values) <= points:
-        return Series(steps=steps, values=finite)
-    kept: set[int] = {0, len(values) - 1}
-    for stretch in np.array_split(np.arange(len(values)), points // 2):
-        part = finite[stretch]
-        known = stretch[np.isfinite(part)]
-        if len(known) < len(stretch):
-            kept.add(int(stretch[~np.isfinite(part)][0]))
-        if len(known):
-            kept |= {int(known[finite[known].argmin()]), int(known[finite[known].argmax()])}
-    index = np.array(sorted(kept))
+    index = extremes(finite, points)
     return Series(steps=steps[index], values=finite[index])
 
 

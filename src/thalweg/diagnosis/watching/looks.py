@@ -17,6 +17,7 @@ from thalweg.diagnosis.watching.samples import Samples
 
 SHARE = 0.03  # of the time since the first step that looks may take
 ALLOWANCE = 0.1  # seconds beside it, so that a short run is seen as well
+_AGAIN = 0.5  # of it, for each optimizer that is made when steps have been taken: another stage of training
 EARLY = 4  # steps that are always looked at
 VIEW_LONGEST = LONGEST // 10
 _VIEW_PART = 1.5  # evaluations may bring measuring up to so many times its share
@@ -31,6 +32,7 @@ class Looks:
         self._fence, self._case, self._samples, self._steps = fence, fence.case, samples, steps
         self.roots: dict[int, Root] = {}
         self.first = time.perf_counter()  # when the first backward pass began
+        self._again = 0.0  # seconds
         self.urgent = 0  # looks to be taken, whatever they cost
         self.blind = False
         self.guard: Any = None  # the no_grad block that a view lasts for
@@ -53,15 +55,21 @@ class Looks:
             self.urgent -= 1
             return True
         elapsed = time.perf_counter() - self.first
-        return self._steps() < EARLY or self._case.watched + self._last_cost < ALLOWANCE + SHARE * elapsed
+        return self._steps() < EARLY or self._case.watched + self._last_cost < self._again + ALLOWANCE + SHARE * elapsed
 
     def may_view(self) -> bool:
         """Return whether an evaluation that begins now may be looked at."""
         if self.blind or self.recorder is not None:
             return False
         elapsed = time.perf_counter() - self.first
-        room = _VIEW_PART * (ALLOWANCE + SHARE * elapsed)
+        room = _VIEW_PART * (self._again + ALLOWANCE + SHARE * elapsed)
         return len(self._case.views) < 2 or self._case.watched + self._view_cost < room
+
+    def expect_stage(self) -> None:
+        """Look at the first steps of an optimizer that was just made, whenever they come."""
+        self.urgent = max(self.urgent, EARLY)
+        if self._steps():
+            self._again += _AGAIN * ALLOWANCE
 
     def begin(self, kind: Any, optimizers: Iterable[torch.optim.Optimizer], *, limit: int = LONGEST) -> None:
         """Begin a look, unless a mode of the script's own is at work: what we see would not be what it asked for."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from thalweg.diagnosis.watching.fence import Fence
 from thalweg.diagnosis.watching.ledger import Ledger
-from thalweg.diagnosis.watching.looks import EARLY, VIEW_LONGEST, Looks
+from thalweg.diagnosis.watching.looks import VIEW_LONGEST, Looks
 from thalweg.diagnosis.watching.patches import Patches
 from thalweg.diagnosis.watching.places import asked_by_user, here
 from thalweg.diagnosis.watching.recorder import Recorder, sweep
@@ -301,7 +301,7 @@ class Watch:
         self.around.note("optimizer", optimizer)
         self._optimizers.append(optimizer)
         if len(self._optimizers) <= _MANY:
-            self._looks.urgent = max(self._looks.urgent, EARLY)
+            self._looks.expect_stage()
         if self._looks.recorder is None and not self._ledger.steps:
             self._looks.begin("train", self._optimizers)
 

@@ -35,7 +35,7 @@ class TestWrongLabels:
     def test_targets_of_other_rows(self, train, found, rows, target):
         x = rows(512, 4, 21)
         y = target(x)[torch.randperm(512, generator=torch.Generator().manual_seed(5))]
-        finding = found(train(calm, x=x, y=y), "wrong-labels")[0]
+        finding = found(train(calm, x=x, y=y, steps=110), "wrong-labels")[0]
         assert {e.what.key for e in finding.evidence} == {
             "evidence.outside_models", "evidence.level_end", "evidence.trivial_loss",
         }  # fmt: skip
@@ -60,10 +60,10 @@ class TestClassImbalance:
         return train(calm, x=x, y=y, loss=F.binary_cross_entropy_with_logits, look_at=look_at, **more)
 
     def test_decisions_that_never_find_it(self, train, found, rows):
-        x, y = self.rare(rows)
+        x, y = self.rare(rows, slope=0.6)
         case = self.run(train, x, y, lambda model: (torch.sigmoid(model(x)) > 0.5).float().mean())
         finding = found(case, "class-imbalance")[0]
-        assert float(finding.cause.values["percent"]) == round(100 * (1 - float(y.mean())))
+        assert abs(float(finding.cause.values["percent"]) - 100 * (1 - float(y.mean()))) < 4  # of the rows it kept
         assert float(finding.cause.values["recall"]) < 20
 
     def test_scores_that_are_only_ranked(self, train, found, rows):

@@ -12,7 +12,7 @@ from torch import Tensor
 from thalweg.diagnosis.checks.base import CaseCheck, Rank
 from thalweg.diagnosis.checks.loop.telling import critical_unless_learnt, seen, some, tell
 from thalweg.diagnosis.checks.loop.threads import held_by, names_of, reached, steps_of, used
-from thalweg.diagnosis.checks.loop.trying import gain
+from thalweg.diagnosis.checks.loop.trying import Gain, gain
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.meeting import learned, meetings
 from thalweg.diagnosis.watching import Case, Course, Look, Place
@@ -20,6 +20,7 @@ from thalweg.findings import Finding, Severity
 
 _MOST = 0.5  # of a model's numbers
 _GAIN = 0.15  # of the trivial loss
+_POOR, _POOR_GAIN = 0.5, 0.08  # a network that ends above half of it has learnt little: then less will do
 _EXPLAINS = (
     "lr-too-low",
     "underfitting",
@@ -82,7 +83,7 @@ class FrozenParameters(CaseCheck):
         self, case: Case, facts: Facts, course: Course, looks: Sequence[Look], still: Sequence[Tensor]
     ) -> Finding | None:
         tried = gain(case, facts, course, looks, still)
-        if tried is None or not math.isfinite(tried.trivial) or not tried.clear(_GAIN):
+        if tried is None or not math.isfinite(tried.trivial) or not tried.clear(_asked(tried)):
             return None
         names = names_of(case, still)
         numbers = sum(p.numel() for p in still)
@@ -98,6 +99,10 @@ class FrozenParameters(CaseCheck):
             where={"parameter": names[0]},
             explains=_EXPLAINS,
         )
+
+
+def _asked(tried: Gain) -> float:
+    return _POOR_GAIN if tried.same > _POOR * tried.trivial else _GAIN
 
 
 def _frozen(case: Case, course: Course, looks: Sequence[Look], later: Sequence[Course]) -> list[Tensor]:

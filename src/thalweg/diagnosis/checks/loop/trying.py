@@ -15,7 +15,7 @@ from thalweg.diagnosis.meeting import meetings
 from thalweg.diagnosis.replay import CannotPlay, can_play, fresh, held, losses_of, rerun
 from thalweg.diagnosis.watching import Case, Course, Look
 
-STEPS = 120
+STEPS = 200
 _FEWEST = 4  # looks: half to train on, half to judge by
 
 

@@ -12,6 +12,7 @@ from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case
 from thalweg.findings import Finding, Picture, Severity
+from thalweg.findings.parts import extremes
 
 _FEWEST = 20  # steps
 _POINTS = 60  # of a picture
@@ -59,7 +60,6 @@ class CurveAlone(CaseCheck):
         course = facts.course
         assert course is not None
         rate = f"{np.nanmax(facts.rate):.3g}" if len(facts.rate) else "?"
-        thinned = facts.loss[:: max(1, len(facts.loss) // _POINTS)]
         return found(
             code,
             severity,
@@ -68,7 +68,9 @@ class CurveAlone(CaseCheck):
             where={"step": step},
             said=said,
             values={"rate": rate, "steps": len(facts.loss)},
-            picture=Picture(what=message("evidence.loss_curve"), values=tuple(thinned.tolist())),
+            picture=Picture(
+                what=message("evidence.loss_curve"), values=tuple(facts.loss[extremes(facts.loss, _POINTS)].tolist())
+            ),
             evidence=[seen("loss_start", facts.start), seen("loss_end", facts.end)],
             reckoned=message("causes.from_curve_alone"),
         )

@@ -8,6 +8,7 @@ from thalweg.diagnosis.checks.saying import seen
 from thalweg.diagnosis.checks.training.judged import Judged
 from thalweg.diagnosis.facts import Array, Facts
 from thalweg.findings import Evidence, Picture
+from thalweg.findings.parts import extremes
 
 _POINTS = 60  # of a curve in an answer
 SYMPTOMS = (  # of a rate or rule that does not serve
@@ -31,8 +32,8 @@ def compared(bar: Judged, trial: Trial) -> list[Evidence]:
 
 
 def thinned(curve: Array) -> tuple[float, ...]:
-    """Return some points of a curve, evenly spaced."""
-    return tuple(float(value) for value in curve[:: max(1, len(curve) // _POINTS)])
+    """Return points of a curve that have its spikes."""
+    return tuple(curve[extremes(curve, _POINTS)].tolist())
 
 
 def loss_picture(facts: Facts) -> Picture:
