@@ -1,7 +1,8 @@
 """What can be known before training: some steps are taken on one batch and undone, and all that is exact is checked."""
 
+import contextlib
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,36 +36,48 @@ def check(
     random streams are afterwards what they were. What only a whole run can tell is left out. Raises `UsageError`.
     """
     inputs, targets = _parts(batch)
-    state = copy.deepcopy(optimizer.state_dict())
-    lent = Case(roots=[], courses=[])
-    lent.start = [(t, t.detach().clone()) for t in (*model.parameters(), *model.buffers())]
     watch = Watch()
-    with held(lent) as weights:
-        modes = [(m, m.training) for m in model.modules()]
-        grads = [(p, p.grad) for p in model.parameters()]
+    with _undone(model, optimizer):
         watch.attach()
         watch.optimizer_made(optimizer)
         try:
-            for _ in range(_STEPS):
-                optimizer.zero_grad()
-                outputs = model(**inputs) if isinstance(inputs, Mapping) else model(*inputs)
-                loss = loss_fn(outputs, targets)
-                if not isinstance(loss, Tensor) or loss.numel() != 1:
-                    raise UsageError(f"`check(loss_fn=...)` must return one number, got {_said(loss)}; take its mean.")
-                if not loss.requires_grad:
-                    break
-                loss.backward()
-                optimizer.step()
+            _take_steps(model, loss_fn, inputs, targets, optimizer)
         finally:
             watch.detach()
         found = judge(watch.case(), budget=budget).findings
-        weights.to_start()
+    return [finding for finding in found if finding.code not in _UNTOLD and finding.severity is not Severity.NOTE]
+
+
+def _take_steps(
+    model: nn.Module, loss_fn: Callable[..., Tensor], inputs: Any, targets: Any, optimizer: torch.optim.Optimizer
+) -> None:
+    for _ in range(_STEPS):
+        optimizer.zero_grad()
+        outputs = model(**inputs) if isinstance(inputs, Mapping) else model(*inputs)
+        loss = loss_fn(outputs, targets)
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            raise UsageError(f"`check(loss_fn=...)` must return one number, got {_said(loss)}; take its mean.")
+        if not loss.requires_grad:
+            break
+        loss.backward()
+        optimizer.step()
+
+
+@contextlib.contextmanager
+def _undone(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Lend model and optimizer for the block, however it ends; afterwards both are as they were."""
+    memory = copy.deepcopy(optimizer.state_dict())
+    own = [p for group in optimizer.param_groups for p in group["params"]]
+    modes = [(m, m.training) for m in model.modules()]
+    lent = Case(roots=[], courses=[])
+    lent.start = [(t, t) for t in {*model.parameters(), *model.buffers(), *own}]
+    try:
+        with held(lent):
+            yield
+    finally:
         for module, training in modes:
             module.training = training
-    for parameter, grad in grads:
-        parameter.grad = grad
-    optimizer.load_state_dict(state)
-    return [finding for finding in found if finding.code not in _UNTOLD and finding.severity is not Severity.NOTE]
+        optimizer.load_state_dict(memory)
 
 
 def _parts(batch: Any) -> tuple[Any, Any]:
