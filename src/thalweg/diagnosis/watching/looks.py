@@ -19,6 +19,8 @@ SHARE = 0.03  # of the time since the first step that looks may take
 ALLOWANCE = 0.1  # seconds beside it, so that a short run is seen as well
 _AGAIN = 0.5  # of it, for each optimizer that is made when steps have been taken: another stage of training
 EARLY = 4  # steps that are always looked at
+_SPACED = 10  # a look lies a tenth of the steps so far behind the last one, so that no stretch takes all the room
+_MANY = 6  # networks and optimizers whose first steps are looked at; a search over settings makes hundreds
 VIEW_LONGEST = LONGEST // 10
 _VIEW_PART = 1.5  # evaluations may bring measuring up to so many times its share
 _TRAIN_KEPT, _VIEWS_KEPT = 48, 24
@@ -33,6 +35,7 @@ class Looks:
         self.roots: dict[int, Root] = {}
         self.first = time.perf_counter()  # when the first backward pass began
         self._again = 0.0  # seconds
+        self._next = self._stages = 0
         self.urgent = 0  # looks to be taken, whatever they cost
         self.blind = False
         self.guard: Any = None  # the no_grad block that a view lasts for
@@ -54,6 +57,8 @@ class Looks:
         if self.urgent:
             self.urgent -= 1
             return True
+        if self._steps() < self._next:
+            return False
         elapsed = time.perf_counter() - self.first
         return self._steps() < EARLY or self._case.watched + self._last_cost < self._again + ALLOWANCE + SHARE * elapsed
 
@@ -66,7 +71,10 @@ class Looks:
         return len(self._case.views) < 2 or self._case.watched + self._view_cost < room
 
     def expect_stage(self) -> None:
-        """Look at the first steps of an optimizer that was just made, whenever they come."""
+        """Look at the first steps of an optimizer or a network that is new, whenever they come."""
+        self._stages += 1
+        if self._stages > _MANY:
+            return
         self.urgent = max(self.urgent, EARLY)
         if self._steps():
             self._again += _AGAIN * ALLOWANCE
@@ -91,6 +99,7 @@ class Looks:
         self._case.watched += recorder.spent
         if look.kind == "train":
             self._last_cost = recorder.spent
+            self._next = look.step + look.step // _SPACED
             if not look.whole:
                 return
             if not keep and not look.losses():
@@ -112,6 +121,8 @@ class Looks:
         root = self.roots.get(id(module))
         if root is None or root.module is not module:
             root = self.roots[id(module)] = Root(module, _variable(module), here(2))
+            if self._steps() and torch.is_grad_enabled():
+                self.expect_stage()
         if torch.is_grad_enabled():
             root.trained += 1
         else:

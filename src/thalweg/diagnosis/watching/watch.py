@@ -25,7 +25,6 @@ from thalweg.diagnosis.watching.records import Case
 from thalweg.diagnosis.watching.samples import Samples, copy_of_start, fingerprint
 from thalweg.diagnosis.watching.surroundings import Surroundings
 
-_MANY = 6  # optimizers whose first steps are looked at; a search over settings makes hundreds
 _URGENT = 24  # looks after a loss was no number, whatever they cost
 _LONGEST_SPAN = 4  # steps of one look
 _FINGERPRINTS = 25  # steps from one fingerprint to the next, where several processes train together
@@ -300,8 +299,7 @@ class Watch:
         self._ledger.places[id(optimizer)] = here(2)
         self.around.note("optimizer", optimizer)
         self._optimizers.append(optimizer)
-        if len(self._optimizers) <= _MANY:
-            self._looks.expect_stage()
+        self._looks.expect_stage()
         if self._looks.recorder is None and not self._ledger.steps:
             self._looks.begin("train", self._optimizers)
 
