@@ -133,8 +133,8 @@ class Bench:
         try:
             losses = rerun(self.course, [self.look], plan.steps, swap=swap, until=until, **changed)
             broken = not losses or not math.isfinite(losses[-1])
-            aside = math.inf if broken else self.level(x, y, self.aside)
-            trained = math.inf if broken else self.level(x, y, self.train[: len(self.aside)])
+            aside = math.inf if broken else self.level(x, y, self.aside, size=plan.size)
+            trained = math.inf if broken else self.level(x, y, self.train[: len(self.aside)], size=plan.size)
         except CannotPlay:
             return Trial(name, math.nan, math.nan, 0)
         return Trial(name, aside, trained, len(losses))
@@ -143,12 +143,13 @@ class Bench:
         groups = self.course.optimizer.param_groups if self.course.optimizer is not None else []
         return [p for group in groups for p in group["params"]]
 
-    def level(self, x: Tensor, y: Tensor, rows: Tensor) -> float:
-        """Return the loss of rows with today's weights, dropout at rest, in batches of the script's size."""
+    def level(self, x: Tensor, y: Tensor, rows: Tensor, *, size: int | None = None) -> float:
+        """Return the loss of rows with today's weights, dropout at rest, in batches of `size`, else the script's."""
         total, count = 0.0, 0
-        for start in range(0, len(rows), self.size):
-            part = rows[start : start + self.size]
-            if len(part) < self.size and count:
+        size = size or self.size
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            if len(part) < size and count:
                 break
             swap = {self.fed: x[part], self.target: y[part]}
             total += float(loss_of(self.calm, swap=swap, grad=False).detach()) * len(part)

@@ -1,5 +1,6 @@
 """Schedules stepped too often or too seldom, against those that end where they should."""
 
+import pytest
 import torch
 from torch.optim import lr_scheduler
 
@@ -35,6 +36,23 @@ def test_a_warm_up_that_is_never_left(train, found):
     finding = found(train(adam, schedule=long_warm_up, each=8), "schedule-misstepped")[0]
     assert finding.cause.key == "causes.never-reached"
     assert finding.cause.values["rate"] == "0.01" and float(finding.cause.values["reached"]) < 1e-4
+
+
+def one_cycle(optimizer):
+    return lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=160)
+
+
+@pytest.mark.parametrize("schedule", [one_cycle, cosine])
+def test_a_course_over_all_batches_that_is_stepped_by_the_epoch(train, found, schedule):
+    finding = found(train(adam, schedule=schedule, each=8), "schedule-misstepped")[0]
+    assert finding.cause.key == "causes.seldom" and finding.cause.values == {"total": 160, "stepped": 20}
+    assert finding.where.file.endswith("conftest.py")
+
+
+@pytest.mark.parametrize("schedule", [one_cycle, lambda o: lr_scheduler.CosineAnnealingLR(o, 20)])
+def test_courses_that_are_run_are_healthy(train, found, schedule):
+    each = 1 if schedule is one_cycle else 8
+    assert found(train(adam, schedule=schedule, each=each), "schedule-misstepped") == []
 
 
 def test_a_warm_up_that_ends_is_healthy(train, alarms):

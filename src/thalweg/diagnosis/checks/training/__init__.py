@@ -9,6 +9,7 @@ from thalweg.diagnosis.checks.training.schedule import ScheduleMisstepped as Sch
 from thalweg.diagnosis.checks.training.rate import LrTooHigh as LrTooHigh
 from thalweg.diagnosis.checks.training.settings import OptimizerSettings as OptimizerSettings
 from thalweg.diagnosis.checks.training.rate import LrTooLow as LrTooLow
+from thalweg.diagnosis.checks.training.length import BatchSize as BatchSize
 from thalweg.diagnosis.checks.training.length import StoppedTooEarly as StoppedTooEarly
 from thalweg.diagnosis.checks.training.capacity import Underfitting as Underfitting
 from thalweg.diagnosis.checks.training.overfitting import OverfittingSeen as OverfittingSeen

@@ -1,20 +1,23 @@
-"""Runs that were too short: too few steps, or batches so large that there were few."""
+"""Runs that were too short, or were given the wrong number of rows at a time."""
 
 import dataclasses
 from typing import ClassVar, final
 
+from torch import nn
+
 from thalweg.core import message
-from thalweg.diagnosis.bench import STEPS
+from thalweg.diagnosis.bench import STEPS, Trial
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
-from thalweg.diagnosis.checks.training.judged import FAR, judged, note
+from thalweg.diagnosis.checks.training.judged import FAR, Judged, judged, note
 from thalweg.diagnosis.checks.training.telling import loss_picture, reckoned
 from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Case
+from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Severity
 
 _WHOLE = 0.7  # of the rows in one batch
 _FEW = 100  # updates
+_TINY, _USUAL = 4, 32  # rows that are too few for a mean and a variance over them, and those of a usual batch
 _EXPLAINS = (
     "lr-too-low",
     "underfitting",
@@ -30,11 +33,58 @@ _EXPLAINS = (
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class StoppedTooEarly(CaseCheck):
-    """Find a run that goes on falling far when its own rule goes on from where it stopped.
+class BatchSize(CaseCheck):
+    """Find batches so large that they leave hardly any updates, or too small for a norm over their rows."""
 
-    Reports `batch-size` where batches of nearly all rows left hardly any updates.
-    """
+    name: ClassVar[str] = "batch-size"
+    rank: ClassVar = "trial"
+
+    def look(self, case: Case, facts: Facts) -> list[Finding]:
+        bar = judged(case, facts)
+        if bar is None or bar.lost:
+            return []
+        taken, size, rows = len(facts.loss), bar.bench.size, len(bar.bench.x)
+        if taken < _FEW and size >= _WHOLE * rows:
+            smaller = max(4, min(_USUAL, rows // 8))
+            steps = min(taken * max(1, len(bar.bench.train) // smaller), 3 * STEPS)
+            trial = bar.bench.trial("smaller batches", size=smaller, steps=steps)
+            return self._say(case, facts, bar, trial, smaller, trial.beats(bar.level, share=FAR))
+        if size <= _TINY and len(bar.bench.train) >= _USUAL and _norms(case):
+            trial = bar.bench.trial("larger batches", size=_USUAL)
+            return self._say(case, facts, bar, trial, _USUAL, bar.helps(trial))
+        return []
+
+    def _say(self, case: Case, facts: Facts, bar: Judged, trial: Trial, better: int, holds: bool) -> list[Finding]:
+        tried = message("causes.tried_batches", size=better, steps=trial.steps)
+        note(facts, self.name, tried, trial.aside, bar.level, holds)
+        if not holds:
+            return []
+        size, steps = bar.bench.size, len(facts.loss)
+        return [
+            found(
+                self.name,
+                Severity.CRITICAL if bar.learnt_little(facts) else Severity.WARNING,
+                0.9,
+                place=_fed(case, facts),
+                said="batch-of-few" if size < better else "",
+                evidence=[
+                    seen("rows_a_batch", size),
+                    seen("steps", steps),
+                    seen("level_end", bar.level),
+                    seen("level_changed", trial.aside),
+                ],
+                values={"steps": steps, "size": size, "rows": len(bar.bench.x), "better": better},
+                reckoned=reckoned(bar, trial),
+                picture=loss_picture(facts),
+                explains=_EXPLAINS,
+            )
+        ]
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class StoppedTooEarly(CaseCheck):
+    """Find a run that goes on falling far when its own rule goes on from where it stopped."""
 
     name: ClassVar[str] = "stopped-too-early"
     rank: ClassVar = "trial"
@@ -51,24 +101,30 @@ class StoppedTooEarly(CaseCheck):
         note(facts, self.name, message(f"causes.{tried}", steps=more.steps), more.aside, bar.level, holds)
         if not holds:
             return []
-        rows, size = len(bar.bench.x), bar.bench.size
-        few = taken < _FEW and size >= _WHOLE * rows
-        evidence = [seen("level_end", bar.level), seen("level_longer", more.aside), seen("steps", taken)]
-        evidence += [seen("rows_a_batch", size)] if few else []
-        loader = next((entry.place for entry in case.loaders if entry.batches), None)
         return [
             found(
-                "batch-size" if few else self.name,
+                self.name,
                 Severity.CRITICAL if bar.learnt_little(facts) else Severity.WARNING,
                 0.9,
-                place=loader or (facts.course.place if facts.course else None),
-                evidence=evidence,
-                values={"steps": taken, "size": size, "rows": rows},
+                place=_fed(case, facts),
+                evidence=[seen("level_end", bar.level), seen("level_longer", more.aside), seen("steps", taken)],
+                values={"steps": taken},
                 reckoned=reckoned(bar, more),
                 picture=loss_picture(facts),
                 explains=_EXPLAINS,
             )
         ]
+
+
+def _fed(case: Case, facts: Facts) -> Place | None:
+    """Return the line of the loader that batches come from, else the optimizer's."""
+    loader = next((entry.place for entry in case.loaders if entry.batches), None)
+    return loader or (facts.course.place if facts.course else None)
+
+
+def _norms(case: Case) -> bool:
+    """Return whether a norm takes its mean and variance over the rows of a batch."""
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.momentum != 0.0 for _, m in case.modules())
 
 
 def _falls(facts: Facts) -> bool:

@@ -1,7 +1,8 @@
 """A schedule that is stepped too often or too seldom, told by training at the rate that it was set up for."""
 
 import dataclasses
-from typing import ClassVar, final
+import math
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -19,6 +20,10 @@ _GONE = 1e-2  # of its largest value: a rate that has practically gone
 _LONG_GONE = 0.4  # of the run without a rate
 _SWINGS = 4  # times that the rate came back from nothing
 _FEWEST = 8  # steps
+_UPDATES = 40
+_SAME = 0.02  # of the updates: how far they may lie from the steps a schedule was set up for
+_PART = 0.25  # of those steps
+_LEFT = 0.25  # of the trivial loss: a network that ends below it has learnt
 
 
 @final
@@ -30,6 +35,8 @@ class ScheduleMisstepped(CaseCheck):
     rank: ClassVar = "trial"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
+        if (seldom := self._seldom(case, facts)) is not None:
+            return [seldom]
         bar = judged(case, facts)
         rate = facts.rate[np.isfinite(facts.rate)]
         if bar is None or len(rate) < _FEWEST or rate.max() <= 0:
@@ -38,6 +45,28 @@ class ScheduleMisstepped(CaseCheck):
         if rate.max() < 0.5 * meant and facts.course is not None:
             return self._never_reached(case, facts, bar, meant)
         return self._gone(case, facts, bar, rate)
+
+    def _seldom(self, case: Case, facts: Facts) -> Finding | None:
+        """Find a schedule over as many steps as updates were made, which was stepped for a fraction of them."""
+        updates = len(facts.loss)
+        for entry in case.notes if updates >= _UPDATES else ():
+            schedule = entry.data[0] if entry.kind == "schedule" else None
+            total, stepped = _length(schedule), getattr(schedule, "last_epoch", 0)
+            if facts.course is None or getattr(schedule, "optimizer", None) is not facts.course.optimizer:
+                continue
+            if abs(total - updates) > _SAME * updates or not 0 < stepped <= _PART * total:
+                continue
+            return found(
+                self.name,
+                Severity.CRITICAL if facts.end > _LEFT * (facts.trivial or math.inf) else Severity.WARNING,
+                0.95,
+                place=_stepped(case, facts),
+                evidence=[seen("schedule_steps", stepped, f"≈ {total}"), seen("steps", updates)],
+                said="seldom",
+                values={"total": total, "stepped": stepped},
+                explains=("lr-too-low", "lr-too-high", "optimizer-settings", *SYMPTOMS),
+            )
+        return None
 
     def _gone(self, case: Case, facts: Facts, bar: Judged, rate: Array) -> list[Finding]:
         """Look for a rate that goes long before the end, or comes and goes, where a constant one learns."""
@@ -85,6 +114,12 @@ class ScheduleMisstepped(CaseCheck):
                 explains=("lr-too-low", "lr-too-high", "optimizer-settings", *SYMPTOMS),
             )
         ]
+
+
+def _length(schedule: Any) -> int:
+    """Return after how many steps a schedule has run its course, 0 if it does not say."""
+    told = getattr(schedule, "total_steps", None) or getattr(schedule, "T_max", None)
+    return int(told) if isinstance(told, int | float) else 0
 
 
 def _meant(facts: Facts) -> float:
