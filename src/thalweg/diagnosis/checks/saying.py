@@ -9,7 +9,7 @@ from torch import nn
 from thalweg.core import Message, message
 from thalweg.diagnosis.codes import CATEGORY
 from thalweg.diagnosis.watching import Case, Op, Place
-from thalweg.findings import Evidence, Finding, Picture, Severity, Where
+from thalweg.findings import Change, Evidence, Finding, Picture, Severity, Tried, Where
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -27,6 +27,8 @@ def found(  # noqa: PLR0913 - a finding has that many sides
     reckoned: Message | None = None,
     explains: Sequence[str] = (),
     picture: Picture | None = None,
+    change: Change | None = None,
+    tried: Tried | None = None,
 ) -> Finding:
     """Make a finding; `said` names another pair of sentences than the code's own."""
     key = said or code
@@ -43,6 +45,8 @@ def found(  # noqa: PLR0913 - a finding has that many sides
         evidence=tuple(evidence),
         explains=tuple(explains),
         picture=picture,
+        change=change,
+        tried=tried,
     )
 
 

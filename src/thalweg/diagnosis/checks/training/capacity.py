@@ -14,7 +14,7 @@ from thalweg.diagnosis.bench import STEPS, Bench, Trial
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.checks.training.judged import Judged, judged, note, trained_root
-from thalweg.diagnosis.checks.training.telling import compared, loss_picture, reckoned
+from thalweg.diagnosis.checks.training.telling import as_tried, compared, loss_picture, mended, reckoned
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Severity
@@ -57,8 +57,9 @@ class OverRegularized(CaseCheck):
                         self.name,
                         Severity.CRITICAL if bar.learnt_little(facts) else Severity.WARNING,
                         0.94,
-                        place=place,
+                        **(mended(facts, "weight_decay", 0.0) if said == "decay" else {"place": place}),
                         evidence=compared(bar, trial),
+                        tried=as_tried(bar, trial),
                         values={"value": f"{value:g}"},
                         said=said,
                         reckoned=reckoned(bar, trial),

@@ -10,7 +10,7 @@ from thalweg.diagnosis.bench import STEPS, Trial
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.checks.training.judged import FAR, Judged, judged, note
-from thalweg.diagnosis.checks.training.telling import loss_picture, reckoned
+from thalweg.diagnosis.checks.training.telling import as_tried, loss_picture, reckoned
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Severity
@@ -73,6 +73,7 @@ class BatchSize(CaseCheck):
                     seen("level_end", bar.level),
                     seen("level_changed", trial.aside),
                 ],
+                tried=as_tried(bar, trial),
                 values={"steps": steps, "size": size, "rows": len(bar.bench.x), "better": better},
                 reckoned=reckoned(bar, trial),
                 picture=loss_picture(facts),
@@ -108,6 +109,7 @@ class StoppedTooEarly(CaseCheck):
                 0.9,
                 place=_fed(case, facts),
                 evidence=[seen("level_end", bar.level), seen("level_longer", more.aside), seen("steps", taken)],
+                tried=as_tried(bar, more),
                 values={"steps": taken},
                 reckoned=reckoned(bar, more),
                 picture=loss_picture(facts),

@@ -11,12 +11,21 @@ from thalweg.diagnosis.bench import STEPS, Trial
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found
 from thalweg.diagnosis.checks.training.judged import FAR, Judged, judged, note
-from thalweg.diagnosis.checks.training.telling import SYMPTOMS, compared, loss_picture, reckoned, sureness
+from thalweg.diagnosis.checks.training.telling import (
+    SYMPTOMS,
+    as_tried,
+    compared,
+    loss_picture,
+    mended,
+    reckoned,
+    sureness,
+)
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case
 from thalweg.findings import Finding, Severity
 
 DOWN, UP = (0.1, 0.01), (10.0, 100.0, 1000.0)  # times the rate
+_NEARLY = 1.5  # times the loss at the best rate
 _SURE = 0.9  # at most: that a rate is too low looks like much else
 
 
@@ -32,7 +41,7 @@ class LrTooHigh(CaseCheck):
         bar = judged(case, facts)
         if bar is None:
             return []
-        factor, trial = _best_rate(bar, DOWN)
+        factor, trial = _least_change(bar, DOWN)
         holds = bar.helps(trial) and not bar.plain.beats(bar.level, share=FAR)
         note(facts, self.name, message("causes.tried_rate", times=f"{factor:g}"), trial.aside, bar.level, holds)
         if not holds:
@@ -42,8 +51,9 @@ class LrTooHigh(CaseCheck):
                 self.name,
                 Severity.CRITICAL,
                 sureness(bar, trial),
-                place=facts.course.place if facts.course else None,
+                **mended(facts, "lr", times=factor),
                 evidence=compared(bar, trial),
+                tried=as_tried(bar, trial),
                 values=_rates(facts, factor),
                 reckoned=reckoned(bar, trial),
                 picture=loss_picture(facts),
@@ -78,8 +88,9 @@ class LrTooLow(CaseCheck):
                 self.name,
                 Severity.CRITICAL,
                 min(_SURE, sureness(bar, trial)),
-                place=facts.course.place if facts.course else None,
+                **mended(facts, "lr", times=factor),
                 evidence=compared(bar, trial),
+                tried=as_tried(bar, trial),
                 values=_rates(facts, factor),
                 reckoned=reckoned(bar, trial),
                 picture=loss_picture(facts),
@@ -91,6 +102,13 @@ class LrTooLow(CaseCheck):
 def at_rate(bar: Judged, factor: float) -> Trial:
     """Return what came of training at a multiple of the rate."""
     return bar.bench.trial(f"rate x{factor:g}", rate=factor)
+
+
+def _least_change(bar: Judged, factors: tuple[float, ...]) -> tuple[float, Trial]:
+    """Return the first rate that is nearly as good as the best."""
+    best = _best_rate(bar, factors)
+    trials = ((factor, at_rate(bar, factor)) for factor in factors)
+    return next(((factor, trial) for factor, trial in trials if trial.aside <= _NEARLY * best[1].aside), best)
 
 
 def _best_rate(bar: Judged, factors: tuple[float, ...]) -> tuple[float, Trial]:

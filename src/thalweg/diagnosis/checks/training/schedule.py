@@ -11,7 +11,7 @@ from thalweg.diagnosis.bench import STEPS
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.checks.training.judged import FAR, Judged, judged, note
-from thalweg.diagnosis.checks.training.telling import SYMPTOMS, compared, reckoned, thinned
+from thalweg.diagnosis.checks.training.telling import SYMPTOMS, as_tried, compared, reckoned, thinned
 from thalweg.diagnosis.facts import Array, Facts
 from thalweg.diagnosis.watching import Case, Place
 from thalweg.findings import Finding, Picture, Severity
@@ -83,6 +83,7 @@ class ScheduleMisstepped(CaseCheck):
                 0.93,
                 place=_stepped(case, facts),
                 evidence=[seen("rate_gone", gone, f"< {_LONG_GONE:g}"), *compared(bar, bar.plain)],
+                tried=as_tried(bar, bar.plain),
                 picture=Picture(what=message("evidence.rate_curve"), values=thinned(rate), log=True),
                 values={"percent": f"{100 * gone:.0f}", "rate": f"{rate.max():.3g}"},
                 reckoned=reckoned(bar, bar.plain),
@@ -108,6 +109,7 @@ class ScheduleMisstepped(CaseCheck):
                 0.92,
                 place=_stepped(case, facts),
                 evidence=[seen("rate_reached", reached, told), *compared(bar, trial)],
+                tried=as_tried(bar, trial),
                 said="never-reached",
                 values={"rate": told, "reached": f"{reached:.3g}"},
                 reckoned=reckoned(bar, trial),

@@ -10,7 +10,7 @@ from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found
 from thalweg.diagnosis.checks.training.judged import FAR, Judged, judged, note
 from thalweg.diagnosis.checks.training.rate import DOWN, UP, at_rate
-from thalweg.diagnosis.checks.training.telling import SYMPTOMS, compared, loss_picture, reckoned
+from thalweg.diagnosis.checks.training.telling import SYMPTOMS, as_tried, compared, loss_picture, mended, reckoned
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case
 from thalweg.findings import Finding, Severity
@@ -44,8 +44,9 @@ class OptimizerSettings(CaseCheck):
                         self.name,
                         Severity.CRITICAL,
                         0.95,
-                        place=facts.course.place,
+                        **mended(facts, setting, value),
                         evidence=compared(bar, trial),
+                        tried=as_tried(bar, trial),
                         values={"setting": setting, "value": f"{first[setting]}", "better": f"{value}"},
                         reckoned=reckoned(bar, trial),
                         picture=loss_picture(facts),
@@ -74,6 +75,7 @@ class OptimizerSettings(CaseCheck):
                 0.85,
                 place=facts.course.place,
                 evidence=compared(bar, trial),
+                tried=as_tried(bar, trial),
                 values={"rule": type(optimizer).__name__},
                 said="other-rule",
                 reckoned=reckoned(bar, trial),

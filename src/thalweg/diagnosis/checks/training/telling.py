@@ -1,15 +1,18 @@
 """What the findings of experiments share: their numbers, their picture and how sure they are."""
 
 import math
+from typing import Any
 
 from thalweg.core import Message, message
 from thalweg.diagnosis.bench import Trial
 from thalweg.diagnosis.checks.saying import seen
 from thalweg.diagnosis.checks.training.judged import Judged
 from thalweg.diagnosis.facts import Array, Facts
-from thalweg.findings import Evidence, Picture
+from thalweg.diagnosis.sources import literal_of
+from thalweg.findings import Evidence, Picture, Tried
 from thalweg.findings.parts import extremes
 
+_WIDE = 30.0  # times the lowest: a curve that wide is drawn on a logarithmic axis
 _POINTS = 60  # of a curve in an answer
 SYMPTOMS = (  # of a rate or rule that does not serve
     "dead-relu",
@@ -31,13 +34,36 @@ def compared(bar: Judged, trial: Trial) -> list[Evidence]:
     return [seen("level_end", bar.level), seen("level_plain", plain), seen("level_changed", trial.aside)]
 
 
+def as_tried(bar: Judged, trial: Trial) -> Tried:
+    """Return what a remedy did to the loss of rows kept aside."""
+    return Tried(measure="loss", before=bar.level, after=trial.aside, seeds=trial.seeds)
+
+
+def mended(facts: Facts, setting: str, better: Any = None, *, times: float = 1.0) -> dict[str, Any]:
+    """Return the place and the change of a finding that another value of a setting mends: `better`, or `times` its own.
+
+    The place is that of the literal in the script, and there is a change, where one can be found; else the optimizer's.
+    """
+    course = facts.course
+    if course is None:
+        return {}
+    value = course.first_settings[0].get(setting) if course.first_settings else None
+    literal = literal_of(course.place, setting, value) if value is not None else None
+    if literal is None or value is None:
+        return {"place": course.place}
+    return {"place": literal.place, "change": literal.become(value * times if better is None else better)}
+
+
 def thinned(curve: Array) -> tuple[float, ...]:
     """Return points of a curve that have its spikes."""
     return tuple(curve[extremes(curve, _POINTS)].tolist())
 
 
 def loss_picture(facts: Facts) -> Picture:
-    return Picture(what=message("evidence.loss_curve"), values=thinned(facts.loss))
+    points = thinned(facts.loss)
+    known = [value for value in points if math.isfinite(value)]
+    wide = bool(known) and min(known) > 0 and max(known) > _WIDE * min(known)
+    return Picture(what=message("evidence.loss_curve"), values=points, log=wide)
 
 
 def reckoned(bar: Judged, trial: Trial) -> Message:
