@@ -23,7 +23,7 @@ from thalweg.diagnosis.replay import CannotPlay, held, loss_of, rerun
 from thalweg.diagnosis.watching import Case, Course, Look
 
 STEPS = 150  # of an experiment
-_SECONDS = 1.5  # that one experiment may take
+_SECONDS = 3.0  # that one experiment may take
 _ASIDE = 0.3  # of the rows: to judge by
 _SEEDS = 2
 _PROMISING = 0.8  # of the level at the end: an experiment above it is not repeated with another order
