@@ -8,12 +8,13 @@ from thalweg.diagnosis.audit import measure_dependence, measure_label_noise
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.data.seen import WEAK
 from thalweg.diagnosis.checks.saying import found, seen
-from thalweg.diagnosis.checks.training.judged import judged
+from thalweg.diagnosis.checks.training.judged import Judged, judged
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case
 from thalweg.findings import Finding, Severity
 
 _NOTHING = 0.9  # of the trivial loss: a network that ends above it has learnt nothing
+_BY_HEART = 0.6  # of the trivial loss: a network above it has at most begun to learn its rows by heart
 _FEWEST = 100  # steps before a network is said to have learnt nothing
 _FITTED = 0.15  # of the trivial loss: a network below it has learnt its labels, wrong ones too
 _WRONG, _VERY_WRONG = 0.1, 0.2  # share of wrong labels: beyond doubt, and beyond what a network bears
@@ -68,7 +69,7 @@ class WrongLabels(CaseCheck):
         bar = judged(case, facts)
         if bar is None or bar.lost or facts.pairs is None or facts.trivial is None or len(facts.loss) < _FEWEST:
             return []
-        if not facts.is_plain or bar.level < _NOTHING * facts.trivial or any(h.holds for h in facts.hypotheses):
+        if not facts.is_plain or not _learnt_nothing(bar, facts.trivial) or any(h.holds for h in facts.hypotheses):
             return []
         if not facts.pairs[0].is_floating_point():
             return []
@@ -90,3 +91,8 @@ class WrongLabels(CaseCheck):
                 explains=("underfitting", "label-noise"),
             )
         ]
+
+
+def _learnt_nothing(bar: Judged, trivial: float) -> bool:
+    """Return whether nothing was learnt, or nothing that holds for rows which a short training had not seen."""
+    return bar.level >= _NOTHING * trivial or (bar.level >= _BY_HEART * trivial and bar.plain.aside >= trivial)
