@@ -19,6 +19,7 @@ from thalweg.diagnosis.watching.records import Root
 FAR = 0.6  # of a level: what counts as far below it
 STUCK = 0.25  # of the trivial loss: a run that ends below it has learnt
 _MOST_LEFT = 0.7  # of the trivial loss
+_BLOWN = 10.0  # times the loss at the start
 _SANE = 3.0  # times: how far the bench's levels may lie from what the run itself recorded
 
 
@@ -35,6 +36,11 @@ class Judged:
         """Return whether a change beats both the whole run and the same number of steps without it."""
         bar = min(self.level, self.plain.aside) if math.isfinite(self.plain.aside) else self.level
         return trial.beats(bar, share=FAR) if bar > 0 else False
+
+    @property
+    def blew_up(self) -> bool:
+        """Return whether the loss at the end is far above that of the start, as a number."""
+        return not self.lost and self.level > _BLOWN * max(self.bench.end(start=True))
 
     def learnt_little(self, facts: Facts) -> bool:
         """Return whether most of the loss of the best constant answer was left at the end."""
@@ -70,7 +76,8 @@ def _work_out(case: Case, facts: Facts) -> Judged | None:
         lost = True
     else:
         level = aside
-        if not _agree(trained, facts.end, facts) and not _agree(aside, facts.end, facts):
+        blown = level > _BLOWN * start and facts.end > _BLOWN * facts.start
+        if not (blown or _agree(trained, facts.end, facts) or _agree(aside, facts.end, facts)):
             return None
         if level < STUCK * (trivial or start) or level <= 0:
             return None

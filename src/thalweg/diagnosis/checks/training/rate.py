@@ -42,7 +42,10 @@ class LrTooHigh(CaseCheck):
         if bar is None:
             return []
         factor, trial = _least_change(bar, DOWN)
-        holds = bar.helps(trial) and not bar.plain.beats(bar.level, share=FAR)
+        if bar.blew_up:  # late, or a short training would not have come further
+            holds = trial.beats(bar.level, share=FAR)
+        else:
+            holds = bar.helps(trial) and not bar.plain.beats(bar.level, share=FAR)
         note(facts, self.name, message("causes.tried_rate", times=f"{factor:g}"), trial.aside, bar.level, holds)
         if not holds:
             return []

@@ -1,11 +1,12 @@
 """A setting of the rule, or the rule itself, that keeps a network from learning."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
 from thalweg.core import message
-from thalweg.diagnosis.bench import STEPS
+from thalweg.diagnosis.bench import STEPS, Trial
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found
 from thalweg.diagnosis.checks.training.judged import FAR, Judged, judged, note
@@ -36,6 +37,10 @@ class OptimizerSettings(CaseCheck):
         for setting, value in _odd(first):
             trial = bar.bench.trial(f"{setting}={value}", settings={setting: value})
             holds = bar.helps(trial)
+            if not holds and not bar.lost:
+                late, as_it_is = _from_end(bar, setting, value)
+                holds = late.beats(min(bar.level, as_it_is), share=FAR)
+                trial = late if holds else trial
             tried = message("causes.tried_setting", setting=setting, value=f"{value}")
             note(facts, self.name, tried, trial.aside, bar.level, holds)
             if holds:
@@ -83,6 +88,15 @@ class OptimizerSettings(CaseCheck):
                 explains=SYMPTOMS,
             )
         ]
+
+
+def _from_end(bar: Judged, setting: str, value: Any) -> tuple[Trial, float]:
+    """Return what came of going on with a setting changed, and the loss after going on as it was: harm that is done
+    late does not show from the start.
+    """
+    late = bar.bench.trial(f"{setting}={value} from the end", settings={setting: value}, from_end=True)
+    plain = bar.bench.trial("going on for a while", from_end=True)
+    return late, plain.aside if math.isfinite(plain.aside) else math.inf
 
 
 def _odd(first: Mapping[str, Any]) -> list[tuple[str, Any]]:
