@@ -257,6 +257,7 @@ def few_looks(monkeypatch):
     """After the first steps nothing is looked at but evaluations."""
     monkeypatch.setattr(looks, "SHARE", 0.0)
     monkeypatch.setattr(looks, "ALLOWANCE", 0.0)
+    monkeypatch.setattr(looks, "_OVERDUE", 1e9)
 
 
 def test_an_evaluation_never_left_ends_with_the_next_step(watch, few_looks, monkeypatch):
@@ -482,3 +483,28 @@ def test_a_forked_process_can_begin_anew(watch):
         pass
     case = watch.case()
     assert case.courses[0].losses == told and watch.fingerprints and case.looks and len(case.loaders) == 1
+
+
+def test_looks_are_spread_over_the_whole_run_however_little_time_there_is(watch, monkeypatch):
+    monkeypatch.setattr(looks, "SHARE", 0.0)
+    monkeypatch.setattr(looks, "ALLOWANCE", 0.0)
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(60):
+        steps(model, optimizer, 10)
+        with torch.no_grad():
+            model(torch.ones(2, 4)).argmax(1)
+    case = watch.case()
+    for shelf in (case.looks, case.views):
+        late = [look.step for look in shelf if look.step >= 60]
+        assert 4 <= len(late) <= 8 and late[-1] > 300, late  # one in each half as much again
+
+
+def test_a_network_that_comes_late_is_looked_at(watch, monkeypatch):
+    monkeypatch.setattr(looks, "ALLOWANCE", 9.0)
+    first, second = net(), net()
+    optimizer = torch.optim.SGD([*first.parameters(), *second.parameters()], lr=0.1)
+    steps(first, optimizer, 100)
+    steps(second, optimizer, 30)
+    seen = [look.step for look in watch.case().looks if look.step >= 100]
+    assert len(seen) >= 5 and seen[1:5] == [seen[0] + k for k in (1, 2, 3, 4)], seen

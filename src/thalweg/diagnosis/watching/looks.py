@@ -16,10 +16,11 @@ from thalweg.diagnosis.watching.records import Look, Root
 from thalweg.diagnosis.watching.samples import Samples
 
 SHARE = 0.03  # of the time since the first step that looks may take
-ALLOWANCE = 0.1  # seconds beside it, so that a short run is seen as well
+ALLOWANCE = 0.12  # seconds beside it, so that a short run is seen as well
 _AGAIN = 0.5  # of it, for each optimizer that is made when steps have been taken: another stage of training
 EARLY = 4  # steps that are always looked at
 _SPACED = 10  # a look lies a tenth of the steps so far behind the last one, so that no stretch takes all the room
+_OVERDUE = 1.5  # times the step of the last look: then one is taken, whatever it costs
 _MANY = 6  # networks and optimizers whose first steps are looked at; a search over settings makes hundreds
 VIEW_LONGEST = LONGEST // 10
 _VIEW_PART = 1.5  # evaluations may bring measuring up to so many times its share
@@ -35,7 +36,7 @@ class Looks:
         self.roots: dict[int, Root] = {}
         self.first = time.perf_counter()  # when the first backward pass began
         self._again = 0.0  # seconds
-        self._next = self._stages = 0
+        self._next = self._next_view = self._stages = 0
         self.urgent = 0  # looks to be taken, whatever they cost
         self.blind = False
         self.guard: Any = None  # the no_grad block that a view lasts for
@@ -60,15 +61,19 @@ class Looks:
         if self._steps() < self._next:
             return False
         elapsed = time.perf_counter() - self.first
-        return self._steps() < EARLY or self._case.watched + self._last_cost < self._again + ALLOWANCE + SHARE * elapsed
+        early = self._steps() < EARLY or self._steps() > _OVERDUE * self._next
+        return early or self._case.watched + self._last_cost < self._again + ALLOWANCE + SHARE * elapsed
 
     def may_view(self) -> bool:
         """Return whether an evaluation that begins now may be looked at."""
         if self.blind or self.recorder is not None:
             return False
+        if self._steps() < self._next_view:
+            return False
         elapsed = time.perf_counter() - self.first
         room = _VIEW_PART * (self._again + ALLOWANCE + SHARE * elapsed)
-        return len(self._case.views) < 2 or self._case.watched + self._view_cost < room
+        early = len(self._case.views) < 2 or self._steps() > _OVERDUE * self._next_view
+        return early or self._case.watched + self._view_cost < room
 
     def expect_stage(self) -> None:
         """Look at the first steps of an optimizer or a network that is new, whenever they come."""
@@ -106,6 +111,7 @@ class Looks:
                 look.kind = "view"
         else:
             self._view_cost = recorder.spent
+            self._next_view = look.step + look.step // _SPACED
         shelf, most = (self._case.looks, _TRAIN_KEPT) if look.kind == "train" else (self._case.views, _VIEWS_KEPT)
         shelf.append(look)
         _thin(shelf, most)
