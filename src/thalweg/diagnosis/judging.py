@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from thalweg.core import Message, message
 from thalweg.diagnosis.answer import Diagnosis, Verdict
 from thalweg.diagnosis.checks import CHECKS
+from thalweg.diagnosis.checks.loop.unstepped import never_stepped
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case
 from thalweg.findings import Finding, Severity, ranked
@@ -23,7 +24,7 @@ def judge(case: Case, *, budget: float = 60.0) -> Diagnosis:
     """
     begun = time.perf_counter()
     if not case.steps:
-        return Diagnosis(verdict="unsure", seconds=case.seconds, unseen=_unseen(case), faults=tuple(case.faults))
+        return _untrained(case)
     facts = Facts(case, budget=budget)
     findings, faults = list[Finding](), list(case.faults)
     with warnings.catch_warnings():
@@ -49,6 +50,19 @@ def judge(case: Case, *, budget: float = 60.0) -> Diagnosis:
         models=tuple(f"{root.name} ({type(root.module).__name__})" for root in case.roots if root.trained),
         optimizers=tuple(_names(case)),
         losses=tuple(case.main.losses if case.main else ()),
+    )
+
+
+def _untrained(case: Case) -> Diagnosis:
+    """Say of what took no step whether it should have."""
+    idle = never_stepped(case)
+    return Diagnosis(
+        verdict="unsure" if idle is None else "sick",
+        findings=() if idle is None else (idle,),
+        seconds=case.seconds,
+        overhead=case.watched / case.seconds if case.seconds else 0.0,
+        unseen=_unseen(case) if idle is None else (),
+        faults=tuple(case.faults),
     )
 
 

@@ -38,7 +38,7 @@ def answer(eye: Eye, *, budget: float, seconds: float, script: str | None = None
     except Exception as error:
         found = _unjudged(case)
         eye.faults.append(fault("judging", error))
-    if not case.steps:
+    if not case.steps and not found.findings:
         found = dataclasses.replace(found, unseen=(*found.unseen, *_instead(case)))
     return dataclasses.replace(found, faults=(*found.faults, *eye.faults))
 

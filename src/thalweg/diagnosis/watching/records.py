@@ -236,6 +236,9 @@ class Case:
     broken: tuple[int, dict[str, Any]] | None = None  # step at which the loss was no number, and what the graph says
     script: str | None = None
     finished: bool = True
+    backwards: int = 0  # how often something was sent backward
+    sent: Place | None = None  # where the first was, if an optimizer had been made
+    reached: bool = False  # whether a parameter of an optimizer had a gradient after one of the first
 
     @property
     def steps(self) -> int:

@@ -25,6 +25,7 @@ from thalweg.diagnosis.watching.records import Case
 from thalweg.diagnosis.watching.samples import Samples, copy_of_start, fingerprint
 from thalweg.diagnosis.watching.surroundings import Surroundings
 
+_FIRST = 3  # backward passes after which gradients are looked for
 _URGENT = 24  # looks after a loss was no number, whatever they cost
 _LONGEST_SPAN = 4  # steps of one look
 _FINGERPRINTS = 25  # steps from one fingerprint to the next, where several processes train together
@@ -148,6 +149,9 @@ class Watch:
             self._case.start += copy_of_start(self._optimizers, roots, self._case.start)
         for loss in losses:
             self._ledger.backward(loss)
+        self._case.backwards += 1
+        if self._optimizers and self._case.sent is None:
+            self._case.sent = here(2)
         recorder = self._looks.recorder
         if recorder is not None and not self._ledger.deaf:
             recorder.event("backward", losses)
@@ -158,6 +162,9 @@ class Watch:
 
     def _after_backward(self) -> None:
         sweep()
+        if self._case.backwards <= _FIRST and not self._case.reached:
+            groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+            self._case.reached = any(p.grad is not None for group in groups for p in group["params"])
         if not self._optimizers and not self.fence.shut:
             with self.fence.ours():
                 self._turn()
