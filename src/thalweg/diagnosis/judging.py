@@ -3,6 +3,7 @@
 import dataclasses
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 
 from thalweg.core import Message, message
@@ -13,6 +14,7 @@ from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.watching import Case
 from thalweg.findings import Finding, Severity, ranked
 
+_SHOWN = 6  # models and optimizers that are named
 MOST = 4  # alarms in one answer; more are not read
 _ORDER = ("exact", "signal", "trial")
 
@@ -47,8 +49,8 @@ def judge(case: Case, *, budget: float = 60.0) -> Diagnosis:
         hypotheses=tuple(facts.hypotheses),
         unseen=_unseen(case),
         faults=tuple(faults),
-        models=tuple(f"{root.name} ({type(root.module).__name__})" for root in case.roots if root.trained),
-        optimizers=tuple(_names(case)),
+        models=_counted(f"{root.name} ({type(root.module).__name__})" for root in case.roots if root.trained),
+        optimizers=_counted(_names(case)),
         losses=tuple(case.main.losses if case.main else ()),
     )
 
@@ -96,6 +98,12 @@ def _unseen(case: Case) -> tuple[Message, ...]:
     keys = list(dict.fromkeys(case.unseen))
     keys += [] if case.steps else ["no_training"]
     return tuple(message(f"diagnose.{key}") for key in keys)
+
+
+def _counted(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names once each, with how often they came; of very many the first."""
+    told = [f"{name} × {count}" if count > 1 else name for name, count in Counter(names).items()]
+    return (*told[:_SHOWN], *(["…"] if len(told) > _SHOWN else []))
 
 
 def _names(case: Case) -> Iterable[str]:

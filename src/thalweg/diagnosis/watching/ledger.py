@@ -11,6 +11,7 @@ from thalweg.diagnosis.watching.places import Place
 from thalweg.diagnosis.watching.records import Case, Course
 
 _ROOM = 512  # losses on an accelerator wait together before they are read: reading one waits for all work before it
+_SOON = 50  # steps
 _KEPT = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "betas", "eps", "alpha", "amsgrad", "maximize")
 
 
@@ -22,11 +23,37 @@ class Ledger:
         self._courses: dict[int, Course] = {}
         self._pending: list[Tensor | float] = []
         self._waiting: list[tuple[Course, int, list[Tensor | float]]] = []
+        self.stale = False  # whether gradients were cleared since something was sent backward
+        self._dropped = 0
+        self._since = 0  # steps of the last curve when its optimizer was made
         self.deaf = False  # whether further losses belong to no step: a closure is called again
         self.last = math.nan  # what was sent backward last, as far as it is known yet
         self.lost = False  # whether a loss was no number since this was last set to False
         self.steps = 0
         self.places: dict[int, Place | None] = {}
+
+    def take_over(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer | None:
+        """Let an optimizer that was just made go on with the last curve, if it is that curve's made anew soon after:
+        of one kind, for the same parameters. Returns the one whose place it takes.
+        """
+        last = self._case.courses[-1] if self._case.courses else None
+        if last is None or last.optimizer is None or type(last.optimizer) is not type(optimizer):
+            return None
+        if last.steps - self._since > _SOON or _parameters(last.optimizer) != _parameters(optimizer):
+            return None
+        old, last.optimizer = last.optimizer, optimizer
+        self._courses[id(optimizer)] = last
+        self._since = last.steps
+        last.remade += 1
+        return old
+
+    def drop(self) -> bool:
+        """Forget what was sent backward if its gradients were cleared and it begins anew; return whether."""
+        stale, self.stale = self.stale, False
+        if stale:
+            self._dropped += len(self._pending)
+            self._pending = []
+        return stale
 
     def backward(self, loss: Tensor) -> None:
         """Take in what is sent backward."""
@@ -56,7 +83,8 @@ class Ledger:
             rates = tuple([float(group["lr"]) if "lr" in group else math.nan for group in optimizer.param_groups])
             if not course.rates or course.rates[-1][1] != rates:
                 course.rates.append((course.steps, rates))
-        losses, self._pending, self.deaf = self._pending, [], False
+        losses, self._pending, self.deaf, self.stale = self._pending, [], False, False
+        course.discarded, self._dropped = course.discarded + self._dropped, 0
         if all(isinstance(value, float) for value in losses):
             course.losses.append(sum(losses) if losses else math.nan)  # type: ignore[arg-type]
         else:
@@ -82,7 +110,12 @@ class Ledger:
             course.first_settings = [_settings(group) for group in optimizer.param_groups]
         self._courses[id(optimizer)] = course
         self._case.courses.append(course)
+        self._since = 0
         return course
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[int]:
+    return [id(p) for group in optimizer.param_groups for p in group["params"]]
 
 
 def _settings(group: dict[str, Any]) -> dict[str, Any]:

@@ -95,8 +95,10 @@ class Look:
         return (op for op in self.ops if op.kind == "event" and op.name == name)
 
     def losses(self) -> list[int]:
-        """Return the numbers of the tensors from which a backward pass began."""
-        return [number for op in self.events("backward") for number in op.inputs]
+        """Return the numbers of the tensors from which a backward pass began whose gradients were not thrown away."""
+        events = [op for op in self.ops if op.kind == "event" and op.name in ("backward", "discard")]
+        last = max((place for place, op in enumerate(events) if op.name == "discard"), default=-1)
+        return [number for op in events[last + 1 :] for number in op.inputs]
 
     def program(self) -> list[Op]:
         return [op for op in self.ops if op.depth == 0 and op.kind != "event"]
@@ -150,6 +152,9 @@ class Course:
     place: Place | None = None
     losses: list[float] = dataclasses.field(default_factory=list)  # one a step: the sum of what was sent backward
     backwards: list[int] = dataclasses.field(default_factory=list)  # backward passes in each step
+    discarded: int = 0  # backward passes whose gradients were cleared before any step
+    stepped: Place | None = None  # where the first step was taken
+    remade: int = 0  # how often its optimizer was made anew, for the same parameters
     rates: list[tuple[int, tuple[float, ...]]] = dataclasses.field(default_factory=list)  # (step, lr of groups)
     times: list[float] = dataclasses.field(default_factory=list)
     first_settings: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of groups, at the first step

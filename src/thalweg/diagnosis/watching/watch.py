@@ -147,6 +147,8 @@ class Watch:
             self._copied = len(self._optimizers)
             roots = [root.module for root in self._looks.roots.values()]
             self._case.start += copy_of_start(self._optimizers, roots, self._case.start)
+        if self._ledger.drop() and self._looks.recorder is not None:
+            self._looks.recorder.event("discard")
         for loss in losses:
             self._ledger.backward(loss)
         self._case.backwards += 1
@@ -221,6 +223,8 @@ class Watch:
             self._ledger.deaf = True
             if recorder is not None:
                 self._rest(recorder)
+        elif self._step is None and len(self._optimizers) == 1 and self._ledger.pending:
+            self._ledger.stale = True  # of one optimizer: among several, others may still need them
 
     def _rest(self, recorder: Recorder) -> None:
         recorder.paused += 1
@@ -236,6 +240,7 @@ class Watch:
         if optimizer is not None and not any(known is optimizer for known in self._optimizers):
             self._optimizers.append(optimizer)
         course = self._ledger.step(optimizer)
+        course.stepped = course.stepped or here(2)
         self._recent.append(id(optimizer))
         steps = self._ledger.steps
         if (self._forked or _distributed()) and (steps & (steps - 1) == 0 or steps % _FINGERPRINTS == 0):
@@ -304,9 +309,12 @@ class Watch:
     def optimizer_made(self, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> None:
         """Note where an optimizer is made; its first steps are looked at, whenever they come."""
         self._ledger.places[id(optimizer)] = here(2)
-        self.around.note("optimizer", optimizer)
+        old = self._ledger.take_over(optimizer)
+        self._optimizers = [known for known in self._optimizers if known is not old]  # it would live on with its memory
         self._optimizers.append(optimizer)
-        self._looks.expect_stage()
+        if old is None:
+            self.around.note("optimizer", optimizer)
+            self._looks.expect_stage()
         if self._looks.recorder is None and not self._ledger.steps:
             self._looks.begin("train", self._optimizers)
 

@@ -24,7 +24,7 @@ def judged(work):
         kept = work()
     finally:
         watch.detach()
-    found = judge(watch.case(), budget=0)
+    found = judge(watch.case(), budget=5)
     assert watch.case().faults == [] and kept is not None
     return found
 
@@ -75,3 +75,88 @@ def test_weights_that_are_moved_by_hand_beside_an_idle_optimizer():
         return model, optimizer
 
     assert judged(by_hand).findings == ()
+
+
+def targets(x):
+    return (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+
+
+def rows(count=256):
+    x = torch.randn(count, 4, generator=torch.Generator().manual_seed(3))
+    return x, targets(x)
+
+
+def epochs(inner, *, count=20):
+    model, optimizer = parts()
+    x, y = rows()
+    for _ in range(count):
+        for part in torch.arange(len(x)).split(16):
+            inner(model, optimizer, x[part], y[part])
+        if inner is not attacked:
+            optimizer.step()
+    return model, optimizer
+
+
+def cleared_each(model, optimizer, x, y):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+
+
+def gathered(model, optimizer, x, y):
+    nn.functional.cross_entropy(model(x), y).div(16).backward()
+
+
+def attacked(model, optimizer, x, y):
+    for _ in range(5):
+        x = x.detach().requires_grad_()
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        x = x + 0.01 * x.grad.sign()
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x.detach()), y).backward()
+    optimizer.step()
+
+
+def test_a_step_outside_of_the_loop_over_batches():
+    found = judged(lambda: epochs(cleared_each))
+    first = found.findings[0]
+    assert (first.code, first.cause.key) == ("parameters-not-optimized", "loop_checks.rarely-stepped")
+    assert first.cause.values == {"discarded": 300, "count": 320, "steps": 20}
+    assert len(found.losses) == 20 and max(found.losses) < 2  # of the batch that the step was taken by
+
+
+@pytest.mark.parametrize("inner", [gathered, attacked])
+def test_gradients_that_are_gathered_or_asked_for_by_inputs(inner):
+    codes = [f.cause.key for f in judged(lambda: epochs(inner)).findings]
+    assert "loop_checks.rarely-stepped" not in codes
+
+
+def remade(rule, *, each, steps=60, **settings):
+    model, _ = parts()
+    x, y = rows()
+    for step in range(steps):
+        if step % each == 0:
+            optimizer = rule(model.parameters(), lr=0.01, **settings)
+        optimizer.zero_grad()
+        part = torch.randint(0, len(x), (16,))
+        nn.functional.cross_entropy(model(x[part]), y[part]).backward()
+        optimizer.step()
+    return model, optimizer
+
+
+def test_an_optimizer_made_anew_at_each_step():
+    found = judged(lambda: remade(torch.optim.Adam, each=1))
+    assert [f.cause.key for f in found.findings] == ["causes.remade"] and found.steps == 60
+    assert found.optimizers == ("Adam(lr=0.01)",)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: remade(torch.optim.SGD, each=1),  # has no memory to lose
+        lambda: remade(torch.optim.Adam, each=20),
+        lambda: remade(torch.optim.SGD, each=60, momentum=0.9),
+    ],
+)
+def test_an_optimizer_that_loses_little(work):
+    assert "causes.remade" not in [f.cause.key for f in judged(work).findings]

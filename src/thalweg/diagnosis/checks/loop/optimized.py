@@ -20,6 +20,7 @@ from thalweg.diagnosis.checks.loop.threads import (
     steps_of,
 )
 from thalweg.diagnosis.checks.loop.trying import gain
+from thalweg.diagnosis.checks.loop.unstepped import rarely_stepped
 from thalweg.diagnosis.facts import Facts
 from thalweg.diagnosis.meeting import learned, meetings
 from thalweg.diagnosis.watching import Case, Course, Look
@@ -66,6 +67,7 @@ class ParametersNotOptimized(CaseCheck):
                 continue
             finding = (
                 self._cleared(course, looks)
+                or rarely_stepped(case, facts, course)
                 or self._stale(case, course, looks)
                 or self._left_behind(case, course, looks)
                 or self._left_out(case, facts, course, looks)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 from thalweg.core import message
 from thalweg.diagnosis.bench import STEPS, Trial
 from thalweg.diagnosis.checks.base import CaseCheck
-from thalweg.diagnosis.checks.saying import found
+from thalweg.diagnosis.checks.saying import found, seen
 from thalweg.diagnosis.checks.training.judged import FAR, Judged, judged, note
 from thalweg.diagnosis.checks.training.rate import DOWN, UP, at_rate
 from thalweg.diagnosis.checks.training.telling import SYMPTOMS, as_tried, compared, loss_picture, mended, reckoned
@@ -18,6 +18,7 @@ from thalweg.findings import Finding, Severity
 
 _LARGEST_EPS, _LARGEST_MOMENTUM = 1e-5, 0.95
 _BETA1, _BETA2, _ALPHA = (0.8, 0.95), (0.9, 0.9999), (0.5, 0.9999)
+_REMADE, _BETWEEN = 10, 5  # times at least, and steps between at most
 _ADAM = (1e-3, 1e-2)  # rates to try Adam with
 
 
@@ -30,6 +31,8 @@ class OptimizerSettings(CaseCheck):
     rank: ClassVar = "trial"
 
     def look(self, case: Case, facts: Facts) -> list[Finding]:
+        if (remade := _remade(facts)) is not None:
+            return [remade]
         bar = judged(case, facts)
         if bar is None or facts.course is None or not facts.course.first_settings:
             return []
@@ -88,6 +91,26 @@ class OptimizerSettings(CaseCheck):
                 explains=SYMPTOMS,
             )
         ]
+
+
+def _remade(facts: Facts) -> Finding | None:
+    """Find an optimizer that is made anew every few steps, and so forgets what it averages."""
+    course = facts.course
+    if course is None or course.remade < _REMADE or course.steps > _BETWEEN * course.remade:
+        return None
+    first = course.first_settings[0] if course.first_settings else {}
+    if not first.get("momentum") and "betas" not in first and "alpha" not in first:
+        return None
+    return found(
+        "optimizer-settings",
+        Severity.CRITICAL if facts.learnt is False else Severity.WARNING,
+        0.9,
+        place=course.place,
+        evidence=[seen("times_remade", course.remade, "0"), seen("steps", course.steps)],
+        values={"rule": type(course.optimizer).__name__, "count": course.remade + 1, "steps": course.steps},
+        said="remade",
+        explains=("lr-too-low", "lr-too-high", *SYMPTOMS),
+    )
 
 
 def _from_end(bar: Judged, setting: str, value: Any) -> tuple[Trial, float]:
