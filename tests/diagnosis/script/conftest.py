@@ -49,7 +49,7 @@ class Running:
     err: Path
 
     def wait(self) -> Ran:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240  # on a machine that is crowded
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:

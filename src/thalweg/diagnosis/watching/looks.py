@@ -19,7 +19,7 @@ SHARE = 0.03  # of the time since the first step that looks may take
 ALLOWANCE = 0.12  # seconds beside it, so that a short run is seen as well
 _AGAIN = 0.5  # of it, for each optimizer that is made when steps have been taken: another stage of training
 EARLY = 4  # steps that are always looked at
-_SPACED = 10  # a look lies a tenth of the steps so far behind the last one, so that no stretch takes all the room
+_SPACED = 20  # a look lies a twentieth of the steps so far behind the last one, so that no stretch takes all the room
 _OVERDUE = 1.5  # times the step of the last look: then one is taken, whatever it costs
 _MANY = 6  # networks and optimizers whose first steps are looked at; a search over settings makes hundreds
 VIEW_LONGEST = LONGEST // 10
@@ -37,6 +37,7 @@ class Looks:
         self.first = time.perf_counter()  # when the first backward pass began
         self._again = 0.0  # seconds
         self._next = self._next_view = self._stages = 0
+        self._viewed = -1  # the step of the last view: what is evaluated beside it is looked at, too
         self.urgent = 0  # looks to be taken, whatever they cost
         self.blind = False
         self.guard: Any = None  # the no_grad block that a view lasts for
@@ -68,12 +69,16 @@ class Looks:
         """Return whether an evaluation that begins now may be looked at."""
         if self.blind or self.recorder is not None:
             return False
-        if self._steps() < self._next_view:
+        if self._steps() < self._next_view and self._steps() != self._viewed:
             return False
         elapsed = time.perf_counter() - self.first
         room = _VIEW_PART * (self._again + ALLOWANCE + SHARE * elapsed)
-        early = len(self._case.views) < 2 or self._steps() > _OVERDUE * self._next_view
+        early = len(self._case.views) < 2 or self._steps() > _OVERDUE * self._next_view or self._is_second()
         return early or self._case.watched + self._view_cost < room
+
+    def _is_second(self) -> bool:
+        """Return whether one evaluation of this step was looked at, and no second one yet."""
+        return self._steps() == self._viewed and sum(view.step == self._viewed for view in self._case.views[-2:]) == 1
 
     def expect_stage(self) -> None:
         """Look at the first steps of an optimizer or a network that is new, whenever they come."""
@@ -112,6 +117,7 @@ class Looks:
         else:
             self._view_cost = recorder.spent
             self._next_view = look.step + look.step // _SPACED
+            self._viewed = look.step
         shelf, most = (self._case.looks, _TRAIN_KEPT) if look.kind == "train" else (self._case.views, _VIEWS_KEPT)
         shelf.append(look)
         _thin(shelf, most)
