@@ -201,8 +201,9 @@ def _jump(case: Case, before: Course, after: Course) -> tuple[float, float, floa
     """Return (loss at the end, loss after the load, loss at the start) where much of what was learnt is gone."""
     start, again = float(np.median(before.losses[:3])), float(np.median(after.losses[:3]))
     end = float(np.mean(before.losses[-max(3, before.steps // 20) :]))
-    if not all(map(math.isfinite, (start, end, again))) or end > 0.7 * start:
-        return None
+    lately = before.losses[-max(10, before.steps // 4) :]
+    if not all(map(math.isfinite, (start, end, again))) or end > 0.7 * start or again <= max(lately):
+        return None  # batches differ as much
     ours, theirs = trivial_of(steps_of(case, before)), trivial_of(steps_of(case, after))
     alike = abs(ours - theirs) < 0.2 * max(ours, theirs)  # never where one is not known
     return (end, again, start) if alike and again - end > _BACK * (start - end) else None
