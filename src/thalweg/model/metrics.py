@@ -74,21 +74,18 @@ class MacroF1(Metric):
     better = "higher"
 
     def measure(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        named, true = predicted(outputs, targets).flatten(), targets.flatten().long()
+        named, true = predicted(outputs, targets).flatten().long(), targets.flatten().long()
         num_classes = max(2, outputs.shape[-1] if outputs.ndim > targets.ndim else 2)
-        hits = torch.bincount(true[named == true], minlength=num_classes)
-        counts = [
-            hits,
-            torch.bincount(named.long(), minlength=num_classes),
-            torch.bincount(true, minlength=num_classes),
-        ]
-        return torch.stack(counts).to(torch.float64)
+        classes = torch.arange(num_classes, device=named.device)
+        is_named, is_true = (labels[:, None] == classes for labels in (named, true))  # (B, K): vmap has no bincount
+        return torch.stack([(is_named & is_true).sum(0), is_named.sum(0), is_true.sum(0)]).to(torch.float64)
 
     def finish(self, sums: Tensor) -> Tensor:
         hits, named, true = sums
         seen = named + true > 0
-        each: Tensor = 2 * hits[seen] / (named + true)[seen]
-        return each.mean()
+        each = 2 * hits / torch.where(seen, named + true, 1.0)
+        mean: Tensor = each.sum() / seen.sum()
+        return mean
 
 
 class MeanAbsoluteError(Metric):
