@@ -4,8 +4,9 @@ Names are looked up when they are first used: a script that is run under the wat
 set what torch reads from the environment.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from thalweg.core.late import late_names
 
 if TYPE_CHECKING:
     from thalweg.diagnosis.answer import Diagnosis as Diagnosis
@@ -23,10 +24,4 @@ _HOMES = {
 }  # fmt: skip
 __all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(name)
-    value = getattr(importlib.import_module(f"thalweg.diagnosis.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = late_names(__name__, _HOMES)

@@ -3,9 +3,9 @@
 Names are looked up when they are first used: matplotlib takes half a second, and most pages need none of it.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from thalweg.core.late import late_names
 from thalweg.report.sparkline import sparkline as sparkline
 
 if TYPE_CHECKING:
@@ -20,10 +20,4 @@ _HOMES = {
 }  # fmt: skip
 __all__ = sorted([*_HOMES, "sparkline"])
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = late_names(__name__, _HOMES)
