@@ -5,7 +5,7 @@ import dataclasses
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -200,19 +200,28 @@ def _due(job: Job) -> bool:
 
 def _judge(job: Job, evaluation: dict[str, dict[str, float]]) -> tuple[bool, Outcome]:
     """Keep the weights if they are the best so far; return whether they are, and how the run stands."""
-    state, stop = job.state, job.recipe.stop
+    state = job.state
     for name in job.metrics_read:
         state.seen.setdefault(name, []).append((state.step, evaluation["validation"][name]))
-    done = Outcome.FINISHED if state.step >= job.num_steps else Outcome.RUNNING
-    if stop is None or "validation" not in evaluation:
-        return False, done
-    state.best.better = better(job, stop.metric)
-    improved = state.best.sees(evaluation["validation"][stop.metric], state.step, stop.min_delta)
+    improved, outcome = watch_metric(job, evaluation.get("validation"), state.step)
     if improved:
         state.keep_best()
+    return improved, outcome
+
+
+def watch_metric(job: Job, found: Mapping[str, float] | None, step: int) -> tuple[bool, Outcome]:
+    """Take in the validation metrics at a step, if there are any; return whether they are the best so far, and how the
+    run stands.
+    """
+    best, stop = job.state.best, job.recipe.stop
+    done = Outcome.FINISHED if step >= job.num_steps else Outcome.RUNNING
+    if stop is None or found is None:
+        return False, done
+    best.better = better(job, stop.metric)
+    improved = best.sees(found[stop.metric], step, stop.min_delta)
     planned = (job.recipe.epochs or 1) / (job.recipe.evaluate_every or 1)
     patience = stop.patience or max(10, math.ceil(planned / 5))
-    if done is Outcome.RUNNING and state.best.waited >= patience:
+    if done is Outcome.RUNNING and best.waited >= patience:
         done = Outcome.STOPPED_EARLY
     return improved, done
 

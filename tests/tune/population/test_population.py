@@ -92,8 +92,23 @@ def test_jobs_of_several_shapes_are_sorted_and_refused_together():
         Population(made)
 
 
-def test_what_a_population_cannot_train_is_named():
-    sharp = job(rule=tw.rules.SAM(rule=tw.rules.SGD(lr=0.1)))
-    assert unfit(sharp) == "its rule asks for a second gradient" and unfit(job()) is None
-    with pytest.raises(UsageError, match="second gradient"):
-        Population([sharp])
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"rule": tw.rules.SAM(rule=tw.rules.SGD(lr=0.1))}, "second gradient"),
+        ({"rule": tw.rules.Newton()}, "Hessian"),
+        ({"schedule": "plateau"}, "waits for a metric"),
+        ({"windows": 2}, "in parts"),
+        ({"max_seconds": 5.0}, "time is limited"),
+        ({"compile": True}, "to be compiled"),
+        ({"freeze": ("linear1",)}, "do not train"),
+        ({"unfreeze_every": 2}, "one after the other"),
+        ({"model": tw.mlp(8, norm="batch"), "statistics": "precise"}, "statistics are taken anew"),
+    ],
+)
+def test_what_a_population_cannot_train_is_named(more, reason):
+    assert unfit(job()) is None
+    alone = job(**more)
+    assert reason in unfit(alone)
+    with pytest.raises(UsageError, match=reason):
+        Population([alone])

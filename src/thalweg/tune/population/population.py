@@ -5,7 +5,6 @@ Axis letters: P members, T steps.
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from thalweg.core import Outcome, UsageError
 from thalweg.core.types import Params
 from thalweg.train.job import Job, bounds
-from thalweg.train.loop import better, needs_statistics
+from thalweg.train.loop import needs_statistics, watch_metric
 from thalweg.tune.population.feed import Feed
 from thalweg.tune.population.judging import evaluate_many
 from thalweg.tune.population.members import gather
@@ -164,17 +163,11 @@ class Population:
         for place, member in enumerate(self._who.tolist()):
             if self.endings[member].outcome is not Outcome.RUNNING:
                 continue
-            job = self.jobs[member]
-            outcome = Outcome.FINISHED if self.step >= job.num_steps else Outcome.RUNNING
-            stop = job.recipe.stop
-            if stop is not None and "validation" in evaluation:
-                best = job.state.best
-                best.better = better(job, stop.metric)
-                if best.sees(float(evaluation["validation"][stop.metric][place]), self.step, stop.min_delta):
-                    improved.append(place)
-                planned = (job.recipe.epochs or 1) / (job.recipe.evaluate_every or 1)
-                if outcome is Outcome.RUNNING and best.waited >= (stop.patience or max(10, math.ceil(planned / 5))):
-                    outcome = Outcome.STOPPED_EARLY
+            found = evaluation.get("validation")
+            own = None if found is None else {name: float(values[place]) for name, values in found.items()}
+            better, outcome = watch_metric(self.jobs[member], own, self.step)
+            if better:
+                improved.append(place)
             if outcome is not Outcome.RUNNING:
                 self.endings[member] = Ending(outcome, self.step)
                 ended.append(member)
@@ -220,6 +213,10 @@ def unfit(job: Job) -> str | None:
         "it lets layers train one after the other": bool(recipe.unfreeze_every),
         "its batches are changed at random": bool(recipe.augment),
         "its batches are computed in parts": recipe.windows > 1,
+        "its time is limited": recipe.max_seconds is not None,
+        "its steps are to be compiled": recipe.compile,
+        "some of its weights do not train": not all(p.requires_grad for p in job.state.module.parameters()),
+        "it runs on another device than the processor": job.device.type != "cpu",
         "its precision is bfloat16": recipe.precision == "bfloat16",
         "its data do not lie in memory": not job.data.train.resident,
         "statistics are taken anew for its batch norms": needs_statistics(job),
