@@ -508,3 +508,25 @@ def test_a_network_that_comes_late_is_looked_at(watch, monkeypatch):
     steps(second, optimizer, 30)
     seen = [look.step for look in watch.case().looks if look.step >= 100]
     assert len(seen) >= 5 and seen[1:5] == [seen[0] + k for k in (1, 2, 3, 4)], seen
+
+
+def test_an_optimizer_made_anew_goes_on_with_its_curve_and_another_does_not(watch):
+    first, second = net(), net()
+    for _ in range(3):
+        rule = torch.optim.SGD(first.parameters(), lr=0.1)
+        steps(first, rule, 2)
+    gone = id(rule)
+    other = torch.optim.SGD(second.parameters(), lr=0.1)
+    steps(second, other, 4)
+    case = watch.case()
+    assert [(course.steps, course.remade) for course in case.courses] == [(6, 2), (4, 0)]
+    assert id(case.courses[0].optimizer) == gone and case.courses[1].optimizer is other
+
+
+def test_one_made_for_later_leaves_the_curve_to_the_one_in_use(watch):
+    model = net()
+    rule = torch.optim.SGD(model.parameters(), lr=0.1)
+    steps(model, rule, 4)
+    later = torch.optim.SGD(model.parameters(), lr=0.01)
+    steps(model, rule, 20)
+    assert later.param_groups and watch.case().main.optimizer is rule and watch.case().main.steps == 20

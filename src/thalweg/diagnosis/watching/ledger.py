@@ -42,6 +42,7 @@ class Ledger:
         if last.steps - self._since > _SOON or _parameters(last.optimizer) != _parameters(optimizer):
             return None
         old, last.optimizer = last.optimizer, optimizer
+        self._courses.pop(id(old), None)  # it may go, and another come under its number
         self._courses[id(optimizer)] = last
         self._since = last.steps
         last.remade += 1

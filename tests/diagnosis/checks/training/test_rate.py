@@ -56,3 +56,27 @@ class TestLrTooLow:
         for hypothesis in facts.hypotheses:
             assert hypothesis.tried.text("en").isascii() and hypothesis.tried.text("en") != hypothesis.tried.text("zh")
         assert "学习率" in facts.hypotheses[1].tried.text("zh")
+
+
+class TestTheChange:
+    """What is to be put into the script says the same as the sentence, or is left out."""
+
+    def test_the_literal_is_changed(self, train, found):
+        finding = found(train(lambda p: torch.optim.SGD(p, lr=20.0)), "lr-too-high")[0]
+        better = finding.cause.values["better"]
+        assert f"lr={float(better):g}" in finding.change.after and "lr=20.0" in finding.change.before
+        assert finding.tried.after < finding.tried.before and finding.remedy.values["better"] == better
+
+    def test_a_schedule_has_rates_of_its_own(self, train, found):
+        def warm(optimizer):
+            return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: 0.1 if k < 3 else 1.0)
+
+        finding = found(train(lambda p: torch.optim.SGD(p, lr=30.0), schedule=warm), "lr-too-high")[0]
+        assert finding.change is None and finding.where.file == __file__
+
+    def test_groups_have_rates_of_their_own(self, train, found):
+        def two(parameters):
+            first, *rest = parameters
+            return torch.optim.SGD([{"params": [first], "lr": 10.0}, {"params": rest, "lr": 20.0}])
+
+        assert found(train(two), "lr-too-high")[0].change is None

@@ -200,7 +200,8 @@ def _parts(look: Look) -> set[int]:
     if key not in look.plans:
         taken = {n for number in look.losses() for op in look.trail(number) for n in op.inputs}
         look.plans[key] = {id(tensor) for n in taken if (tensor := leaf(look, n)) is not None}
-    return look.plans[key]  # type: ignore[no-any-return]
+    parts: set[int] = look.plans[key]
+    return parts
 
 
 def _idle(course: Course, looks: Sequence[Look], known: Sequence[Tensor]) -> list[Look]:

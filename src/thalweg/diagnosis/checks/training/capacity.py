@@ -57,7 +57,7 @@ class OverRegularized(CaseCheck):
                         self.name,
                         Severity.CRITICAL if bar.learnt_little(facts) else Severity.WARNING,
                         0.94,
-                        **(mended(facts, "weight_decay", 0.0) if said == "decay" else {"place": place}),
+                        **(mended(facts, "weight_decay", value, 0.0) if said == "decay" else {"place": place}),
                         evidence=compared(bar, trial),
                         tried=as_tried(bar, trial),
                         values={"value": f"{value:g}"},

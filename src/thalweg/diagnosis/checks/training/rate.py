@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -54,9 +54,10 @@ class LrTooHigh(CaseCheck):
                 self.name,
                 Severity.CRITICAL,
                 sureness(bar, trial),
-                **mended(facts, "lr", times=factor),
+                **_at_another(facts, factor),
                 evidence=compared(bar, trial),
                 tried=as_tried(bar, trial),
+                said="blew-up" if bar.blew_up else "",
                 values=_rates(facts, factor),
                 reckoned=reckoned(bar, trial),
                 picture=loss_picture(facts),
@@ -91,7 +92,7 @@ class LrTooLow(CaseCheck):
                 self.name,
                 Severity.CRITICAL,
                 min(_SURE, sureness(bar, trial)),
-                **mended(facts, "lr", times=factor),
+                **_at_another(facts, factor),
                 evidence=compared(bar, trial),
                 tried=as_tried(bar, trial),
                 values=_rates(facts, factor),
@@ -117,6 +118,16 @@ def _least_change(bar: Judged, factors: tuple[float, ...]) -> tuple[float, Trial
 def _best_rate(bar: Judged, factors: tuple[float, ...]) -> tuple[float, Trial]:
     trials = [(factor, at_rate(bar, factor)) for factor in factors]
     return min(trials, key=lambda pair: pair[1].aside if math.isfinite(pair[1].aside) else math.inf)
+
+
+def _at_another(facts: Facts, factor: float) -> dict[str, Any]:
+    """Return place and change of another rate; no change where groups or a schedule have rates of their own."""
+    course = facts.course
+    rates = {group.get("lr") for group in course.first_settings} if course is not None else set()
+    rate = rates.pop() if len(rates) == 1 else None
+    if rate is None or not np.allclose(np.nanmax(facts.rate, initial=0.0), rate):
+        return {"place": course.place if course is not None else None}
+    return mended(facts, "lr", rate, rate * factor)
 
 
 def _rates(facts: Facts, factor: float) -> dict[str, str]:

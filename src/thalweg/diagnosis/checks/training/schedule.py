@@ -10,7 +10,7 @@ from thalweg.core import message
 from thalweg.diagnosis.bench import STEPS
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.saying import found, seen
-from thalweg.diagnosis.checks.training.judged import FAR, Judged, judged, note
+from thalweg.diagnosis.checks.training.judged import FAR, STUCK, Judged, judged, note
 from thalweg.diagnosis.checks.training.telling import SYMPTOMS, as_tried, compared, reckoned, thinned
 from thalweg.diagnosis.facts import Array, Facts
 from thalweg.diagnosis.watching import Case, Place
@@ -23,7 +23,6 @@ _FEWEST = 8  # steps
 _UPDATES = 40
 _SAME = 0.02  # of the updates: how far they may lie from the steps a schedule was set up for
 _PART = 0.25  # of those steps
-_LEFT = 0.25  # of the trivial loss: a network that ends below it has learnt
 
 
 @final
@@ -58,7 +57,7 @@ class ScheduleMisstepped(CaseCheck):
                 continue
             return found(
                 self.name,
-                Severity.CRITICAL if facts.end > _LEFT * (facts.trivial or math.inf) else Severity.WARNING,
+                Severity.CRITICAL if facts.end > STUCK * (facts.trivial or math.inf) else Severity.WARNING,
                 0.95,
                 place=_stepped(case, facts),
                 evidence=[seen("schedule_steps", stepped, f"≈ {total}"), seen("steps", updates)],

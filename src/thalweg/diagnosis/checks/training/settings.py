@@ -52,7 +52,7 @@ class OptimizerSettings(CaseCheck):
                         self.name,
                         Severity.CRITICAL,
                         0.95,
-                        **mended(facts, setting, value),
+                        **mended(facts, setting, first[setting], value),
                         evidence=compared(bar, trial),
                         tried=as_tried(bar, trial),
                         values={"setting": setting, "value": f"{first[setting]}", "better": f"{value}"},

@@ -39,19 +39,18 @@ def as_tried(bar: Judged, trial: Trial) -> Tried:
     return Tried(measure="loss", before=bar.level, after=trial.aside, seeds=trial.seeds)
 
 
-def mended(facts: Facts, setting: str, better: Any = None, *, times: float = 1.0) -> dict[str, Any]:
-    """Return the place and the change of a finding that another value of a setting mends: `better`, or `times` its own.
+def mended(facts: Facts, setting: str, value: Any, better: Any) -> dict[str, Any]:
+    """Return the place and the change of a finding that puts `better` in the place of a setting's `value`.
 
     The place is that of the literal in the script, and there is a change, where one can be found; else the optimizer's.
     """
     course = facts.course
     if course is None:
         return {}
-    value = course.first_settings[0].get(setting) if course.first_settings else None
-    literal = literal_of(course.place, setting, value) if value is not None else None
-    if literal is None or value is None:
+    literal = literal_of(course.place, setting, value)
+    if literal is None:
         return {"place": course.place}
-    return {"place": literal.place, "change": literal.become(value * times if better is None else better)}
+    return {"place": literal.place, "change": literal.become(better)}
 
 
 def thinned(curve: Array) -> tuple[float, ...]:
