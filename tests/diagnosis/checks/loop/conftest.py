@@ -1,6 +1,4 @@
-"""Runs a small training under the watch and says which checks of the loop speak up."""
-
-import warnings
+"""Small trainings, and which checks of the loop speak up."""
 
 import pytest
 import torch
@@ -8,24 +6,9 @@ import torch
 from thalweg.core import members
 from thalweg.diagnosis.checks import loop
 from thalweg.diagnosis.checks.base import CaseCheck
-from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Watch, looks
+from thalweg.diagnosis.watching import looks
 
 CHECKS = members(CaseCheck, vars(loop))
-
-
-def watched(train):
-    """Return the case of a training: a function that builds everything and runs it."""
-    torch.manual_seed(0)
-    watch = Watch()
-    watch.attach()
-    try:
-        kept = train()  # what it returns stays alive while it is judged, as a script's own variables do
-    finally:
-        watch.detach()
-    case = watch.case()
-    assert case.faults == [] and kept is not None
-    return case
 
 
 @pytest.fixture(autouse=True)
@@ -35,16 +18,11 @@ def _a_look_at_every_step(monkeypatch):
 
 
 @pytest.fixture
-def judge():
+def judge(judge_by):
     """Return the findings of all checks of the loop, or of the one that is named."""
 
     def run(train, code=None):
-        case = watched(train)
-        facts = Facts(case, budget=10)
-        chosen = CHECKS.values() if code is None else [CHECKS[code]]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # as when a case is judged
-            return [finding for check in chosen for finding in check().look(case, facts)]
+        return judge_by(CHECKS.values() if code is None else [CHECKS[code]], train, budget=10)
 
     return run
 

@@ -1,7 +1,4 @@
-"""Trains tiny networks under the watch and says which checks of signals, and of the curve alone, speak up."""
-
-import inspect
-import warnings
+"""Tiny networks, and which checks of signals, and of the curve alone, speak up."""
 
 import pytest
 import torch
@@ -11,62 +8,24 @@ from thalweg.core import members
 from thalweg.diagnosis.checks import shapes, signals
 from thalweg.diagnosis.checks.base import CaseCheck
 from thalweg.diagnosis.checks.signals import numbers
-from thalweg.diagnosis.facts import Facts
-from thalweg.diagnosis.watching import Watch, looks
 
 CHECKS = {**members(CaseCheck, vars(signals)), **members(CaseCheck, vars(shapes))}
 
 
-def watched(train):
-    """Return the case of a training: a function that builds everything and runs it."""
-    torch.manual_seed(0)
-    watch = Watch()
-    watch.attach()
-    try:
-        kept = train()  # what it returns stays alive while it is judged, as a script's own variables do
-    finally:
-        watch.detach()
-    case = watch.case()
-    assert case.faults == [] and kept is not None
-    return case
-
-
 @pytest.fixture(autouse=True)
-def _no_clock_decides(monkeypatch):
-    """Look at the first steps and no others, however crowded the machine is."""
-    monkeypatch.setattr(looks, "EARLY", 8)
-    monkeypatch.setattr(looks, "ALLOWANCE", -1e9)
+def _no_clock_decides(first_steps_only, monkeypatch):
     monkeypatch.setattr(numbers, "_AGAIN", 600.0)
 
 
 @pytest.fixture
-def judge():
+def judge(judge_by):
     """Return the findings of all checks of these families for a training."""
-
-    def run(train):
-        facts = Facts(watched(train), budget=600)
-        assert facts.playable and facts.case.start  # else silence would say nothing
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # as when a case is judged
-            return [finding for check in CHECKS.values() for finding in check().look(facts.case, facts)]
-
-    return run
+    return lambda train: judge_by(CHECKS.values(), train, sound=lambda facts: facts.playable and facts.case.start)
 
 
 @pytest.fixture
 def checks():
     return CHECKS
-
-
-@pytest.fixture
-def line_of():
-    """Return the line of a function's source that holds a text."""
-
-    def find(function, text):
-        lines, first = inspect.getsourcelines(function)
-        return first + next(k for k, line in enumerate(lines) if text in line)
-
-    return find
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Too much regularisation, too small a network, and a network that learns its rows by heart."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -34,11 +36,11 @@ class TestOverRegularized:
         assert finding.where.line == dropping.__code__.co_firstlineno + 5
 
     def test_usual_amounts_are_healthy(self, train, alarms):
-        rule = lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1)  # noqa: E731
+        rule = functools.partial(torch.optim.AdamW, lr=0.01, weight_decay=0.1)
         assert alarms(train(rule, model=dropping(0.3))) == []
 
     def test_much_of_it_against_what_cannot_be_learnt(self, train, refuted, rows):
-        rule = lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=1.0)  # noqa: E731
+        rule = functools.partial(torch.optim.Adam, lr=0.01, weight_decay=1.0)
         assert refuted(train(rule, y=rows(256, 1, 7)), "over-regularized")
 
 
@@ -61,8 +63,11 @@ class TestOverfitting:
     def by_heart(self, train, rows, target, net, **more):
         x, other = rows(32, 4, 11), rows(64, 4, 9)
         y, wanted = target(x) + rows(32, 1, 12), target(other) + rows(64, 1, 13)
-        look_at = lambda model: F.mse_loss(model(other), wanted)  # noqa: E731
-        return train(adam, x=x, y=y, size=16, steps=300, model=lambda: net(hidden=64), look_at=look_at, **more)
+
+        def evaluate(model):
+            return F.mse_loss(model(other), wanted)
+
+        return train(adam, x=x, y=y, size=16, steps=300, model=lambda: net(hidden=64), look_at=evaluate, **more)
 
     def test_noise_learnt_by_heart(self, train, found, rows, target, net):
         finding = found(self.by_heart(train, rows, target, net), "overfitting")[0]
