@@ -9,6 +9,7 @@ and placed; false alarms among the healthy; and how often findings of each confi
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -28,6 +29,7 @@ CASES = Path(__file__).parent / "cases"
 BINS = (0.0, 0.7, 0.8, 0.9, 0.95, 1.01)
 ALARMS = ("critical", "warning")
 LIMIT = 300.0  # seconds
+NO_ANSWER = {"findings": [], "verdict": "no answer", "judged_seconds": 0.0, "overhead": 0.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +58,9 @@ def examine(folder: Path, which: str, seed: int) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "answer.json"
         command = [sys.executable, "-m", "thalweg", "diagnose", str(script), "--json", str(out), "--quiet"]
-        subprocess.run([*command, "--", "--seed", str(seed)], capture_output=True, timeout=LIMIT, check=False)
-        answer = json.loads(out.read_text("utf-8"))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run([*command, "--", "--seed", str(seed)], capture_output=True, timeout=LIMIT, check=False)
+        answer = json.loads(out.read_text("utf-8")) if out.is_file() else NO_ANSWER
     tolerated = truth.get("tolerated", []) if which == "well" else []
     alarms = [f for f in answer["findings"] if f["severity"] in ALARMS and f["code"] not in tolerated]
     sick = which == "sick" and bool(truth.get("main"))
@@ -136,6 +139,7 @@ def main() -> None:
     print(f"\n{'':16s}{'sick':>8s}{'found':>8s}{'named':>8s}{'category':>10s}{'placed':>8s}")
     for name, row in sorted(rows.items(), key=lambda item: (item[0] == "all", item[0])):
         print(f"{name:16s}{row['sick']:8d}{row['found']:8d}{row['named']:8d}{row['category']:10d}{row['placed']:8d}")
+    print(f"without an answer: {sum(r.verdict == NO_ANSWER['verdict'] for r in results)} of {len(results)} runs")
     print(f"false alarms: {sum(bool(r.first) for r in healthy)} of {len(healthy)} healthy runs")
     for row in calibration(results):
         said, right = row["said"], row["right"]
